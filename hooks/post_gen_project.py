@@ -1,0 +1,114 @@
+"""Sets the new project up by its own bootstrap.py, then makes its first commit.
+
+An unsafe project does not come out: exit 1, and cookiecutter deletes it. Whatever could not be
+judged is kept, staged and called NOT VERIFIED.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+PROJECT = Path.cwd()
+# The folder that the user stands in, where the shell tells.
+START = os.environ.get("PWD") or os.devnull
+MESSAGE = f"Start {PROJECT.name}"
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(PROJECT))
+sys.stdout.reconfigure(errors="replace")
+
+import bootstrap  # noqa: E402
+
+# An inherited GIT_DIR, as in a git hook, would have the commit made in another repository.
+GIT_ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
+}
+
+
+class GitFailed(Exception):
+    """git did not do what it should; the message is what it said."""
+
+
+def git(*arguments):
+    """Run git in the project and return what it prints; raise GitFailed where it fails."""
+    finished = bootstrap.run(["git", *arguments], GIT_ENVIRONMENT)
+    if finished.returncode != 0:
+        raise GitFailed((finished.stderr + finished.stdout).strip())
+    return finished.stdout
+
+
+def reason_to_render_only():
+    """Return why nothing is to be set up, or None.
+
+    cruft renders a template again and again in a temporary folder, to compare: a .venv or a .git
+    in there would end up in the comparison.
+    """
+    if os.environ.get("COOKIECUTTER_SKIP_SETUP", "0") not in ("", "0"):
+        return "as COOKIECUTTER_SKIP_SETUP asks"
+    under_cruft = "{{ '_commit' in cookiecutter }}" == "True"
+    if under_cruft and Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents:
+        return "for cruft to compare"
+    return None
+
+
+def inside_repository():
+    """Return whether a folder above is a git repository, which the project's files belong to."""
+    try:
+        return git("rev-parse", "--is-inside-work-tree").strip() == "true"
+    except GitFailed:
+        return False
+
+
+def put_under_git(verified):
+    """Stage all files, and commit them where they are `verified`; return the commands left to type.
+
+    What the user's own list of ignored files names is staged too: without .python-version, say,
+    Heroku builds nothing.
+    """
+    left = ["git add --all", f'git commit -m "{MESSAGE}"']
+    with bootstrap.step("git") as line:
+        try:
+            if inside_repository():
+                line.result = "left alone: inside another repository"
+                return []
+            git("init", "--quiet", "-b", "main")
+            git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
+            line.result = "staged, not committed"
+            if verified:
+                git("commit", "--quiet", "-m", MESSAGE)
+                line.result = "first commit on main"
+                left = []
+        except FileNotFoundError:
+            line.result = "not installed: nothing is committed"
+        except KeyboardInterrupt:
+            line.result += ": interrupted"
+        except GitFailed as error:
+            said = str(error)
+            line.result += ", as git says:\n\n" + said + "\n"
+    return left
+
+
+def main():
+    """Set up and commit; return the exit status."""
+    reason = reason_to_render_only()
+    if reason:
+        finish = ", then ".join([*bootstrap.go_to(START), "python bootstrap.py"])
+        bootstrap.say(f"Rendered only, {reason}: NOT installed, NOT checked. To finish: {finish}")
+        return 0
+    bootstrap.say(f"\n{PROJECT.name}")
+    try:
+        bootstrap.set_up()
+    except bootstrap.Unsafe as error:
+        bootstrap.say(f"\n{error}\n\nUNSAFE: the deployment checklist fails, as above. No project is made.")
+        return 1
+    except bootstrap.NotVerified as error:
+        bootstrap.say_not_verified(error, START, put_under_git(verified=False))
+    else:
+        bootstrap.say_next(START, put_under_git(verified=True))
+    return 0
+
+
+sys.exit(main())

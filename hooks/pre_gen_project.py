@@ -1,0 +1,97 @@
+"""Refuses answers that cannot work: all at once, each with an example of one that can."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import unicodedata
+
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+SLUG = r"[a-z][a-z0-9-]{1,28}[a-z0-9]"
+# Spelled in pieces: this file, too, goes through Jinja.
+JINJA = ["{" + mark for mark in "%#{"] + [mark + "}" for mark in "}#%"]
+# Control characters, line and paragraph separators, and halves of characters.
+UNPRINTABLE = {"Cc", "Zl", "Zp", "Cs"}
+
+
+def name_problem(name):
+    """Return what is wrong with a site's name, or None."""
+    if not name.strip():
+        return "is empty"
+    if name != name.strip():
+        return "begins or ends with a space"
+    if len(name) > 80:
+        return "is longer than 80 characters"
+    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+        return "has a control character in it"
+    if any(delimiter in name for delimiter in JINJA):
+        # A later update renders the answers once more, and would carry out what is between them.
+        return "has a delimiter of the template language in it: " + " ".join(JINJA)
+    return None
+
+
+def slug_problem(slug):
+    """Return what is wrong with the name of a folder and a Heroku app, or None."""
+    if not re.fullmatch(SLUG, slug):
+        return "is not 3 to 30 of a-z, 0-9 and -, from a letter to a letter or digit"
+    if slug in ANSWERS["_dependencies"]:
+        return "is the name of a package that the site depends on"
+    return None
+
+
+def workers_problem(workers):
+    """Return what is wrong with a number of workers, or None."""
+    if workers == "auto" or re.fullmatch("[1-9]|[1-5][0-9]|6[0-4]", workers):
+        return None
+    return "is neither a number from 1 to 64 nor auto"
+
+
+def choice_problem(*choices):
+    """Return a function that says what is wrong with an answer that should be one of `choices`."""
+    return lambda answer: None if answer in choices else "is not one of " + ", ".join(choices)
+
+
+QUESTIONS = {
+    "project_name": (name_problem, "My Site"),
+    "project_slug": (slug_problem, "my-site"),
+    "workers": (workers_problem, "2"),
+    "error_tracker": (choice_problem("rollbar", "sentry", "none"), "rollbar"),
+    "hsts": (choice_problem("django", "proxy"), "django"),
+}
+
+
+def again(accepted):
+    """Return the command that asks again, with the `accepted` answers as they were."""
+    command = ["cookiecutter", ANSWERS["_template"]]
+    if ANSWERS.get("_checkout"):
+        command += ["--checkout", ANSWERS["_checkout"]]
+    if ANSWERS["_output_dir"] != os.environ.get("PWD"):
+        command += ["--output-dir", ANSWERS["_output_dir"]]
+    command += [f"{question}={answer}" for question, answer in accepted.items()]
+    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+
+
+def main():
+    """Return the exit status: 1 where an answer is refused."""
+    accepted, refused = {}, []
+    for question, (problem, example) in QUESTIONS.items():
+        answer = str(ANSWERS[question])
+        wrong = problem(answer)
+        if wrong:
+            refused.append(f"  {question} {wrong}. A good one: {example}")
+        else:
+            accepted[question] = answer
+    if not refused:
+        return 0
+    if "project_name" not in accepted:
+        accepted.pop("project_slug", None)  # it was made from the name
+    sys.stdout.reconfigure(errors="replace")
+    print("\nNothing was made, because of these answers:\n", *refused, sep="\n")
+    if "_output_dir" in ANSWERS:  # cruft, which has a command of its own, does not say
+        print(f"\nTo be asked again:\n\n  {again(accepted)}\n")
+    return 1
+
+
+sys.exit(main())

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from application import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("boom/", views.boom, name="boom"),
+]

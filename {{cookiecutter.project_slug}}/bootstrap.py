@@ -1,0 +1,304 @@
+"""Makes this folder a working site: packages, deployment checklist, .env, local database.
+
+    python bootstrap.py
+
+For a fresh clone, and again whenever it is useful. Any Python from 3.10 on can run it: what the
+site itself runs on is found here, or fetched.
+"""
+
+import sys
+
+if sys.version_info < (3, 10):
+    sys.exit("bootstrap.py needs Python 3.10 or newer, and this is " + sys.version.split()[0] + ".")
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).resolve().parent
+PYTHONS = ["3.14", "3.13", "3.12"]
+ON_WINDOWS = os.name == "nt"
+BIN = "Scripts" if ON_WINDOWS else "bin"
+VENV_PYTHON = ROOT / ".venv" / BIN / "python"
+
+# What would lead a child process elsewhere: to another project, interpreter or settings module.
+# PYTHONDONTWRITEBYTECODE would have each Django command compile Django anew.
+MISLEADING = {
+    "DJANGO_SETTINGS_MODULE",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "UV_PROJECT",
+    "UV_PROJECT_ENVIRONMENT",
+    "UV_RUN_RECURSION_DEPTH",
+    "VIRTUAL_ENV",
+}
+
+
+class Unsafe(Exception):
+    """The deployment checklist has been run and has failed; the message is what it said."""
+
+
+class NotVerified(Exception):
+    """Something kept the checklist from being run; the message says what, in a sentence."""
+
+
+def set_up():
+    """Take each step and print its line. Raise Unsafe or NotVerified where that cannot be done."""
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            environment = clean_environment()
+            uv = find_uv(environment, Path(scratch))
+            version, python = find_python(uv, environment)
+            install(uv, python, environment)
+            check(environment)
+            pin(version)
+            write_env()
+            migrate(environment)
+    except (Unsafe, NotVerified):
+        raise
+    except KeyboardInterrupt:
+        raise NotVerified("it was interrupted") from None
+    except Exception as error:  # a full disk, say: nothing of what is there may be lost over it
+        raise NotVerified(f"{type(error).__name__}: {error}") from error
+
+
+def say(text="", end="\n"):
+    """Print `text`. Where nobody reads any more, as after `| head`, the work goes on all the same."""
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def step(name):
+    """Print the line of a step: its name as it begins, its `result` and the seconds as it ends."""
+    say(f"  {name:<11}", end="")
+    line = SimpleNamespace(result="failed")
+    start = time.monotonic()
+    try:
+        yield line
+    finally:
+        say(f"{line.result:<52}{time.monotonic() - start:6.1f} s")
+
+
+def run(command, environment):
+    """Run `command` in this folder; return the finished process with its output as text."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def last_line(text):
+    """Return the last line of a program's output: where it says what went wrong."""
+    return (text.strip() or "it does not say why").splitlines()[-1].strip()
+
+
+def variables(name):
+    """Return the variables of a file such as .env.example, as a dict."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def clean_environment():
+    """Return this process's environment without the site's variables and what would mislead.
+
+    pyenv's shims answer for its active version alone, and for uv not at all in a folder that has
+    a .python-version: in PATH, the versions that they stand for take their place.
+    """
+    site = variables(".env.example")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in site and name not in MISLEADING
+    }
+    pyenv = Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"))
+    folders = environment.get("PATH", os.defpath).split(os.pathsep)
+    folders = [folder for folder in folders if Path(folder) != pyenv / "shims"]
+    folders += [str(path if ON_WINDOWS else path / "bin") for path in pyenv.glob("versions/3.*")]
+    environment["PATH"] = os.pathsep.join(folders)
+    return environment
+
+
+def find_uv(environment, scratch):
+    """Return the path of a uv that works here, if need be of one that pip installs in `scratch`."""
+    with step("uv") as line:
+        on_path = shutil.which("uv", path=environment["PATH"])
+        for uv in (os.environ.get("UV"), on_path, VENV_PYTHON.with_name("uv")):
+            with contextlib.suppress(OSError):
+                version = run([uv, "--version"], environment) if uv else None
+                if version and version.returncode == 0:
+                    line.result = version.stdout.split("(")[0].strip()
+                    return uv
+        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+        pip += ["--only-binary=:all:", "--target", scratch, "uv"]
+        if run(pip, environment).returncode == 0:
+            line.result = "fetched with pip, for this once"
+            return shutil.which("uv", path=f"{scratch}/bin{os.pathsep}{scratch}/Scripts")
+        raise NotVerified(
+            "uv is not installed and pip could not fetch it "
+            "(https://docs.astral.sh/uv/ says how to install it)"
+        )
+
+
+def find_python(uv, environment):
+    """Return the version and the path of the interpreter to use.
+
+    The one of .python-version comes first, which Heroku runs, then the newest. Where this machine
+    has none, the path is a version, which uv downloads.
+    """
+    with step("Python") as line:
+        pinned = ".".join((ROOT / ".python-version").read_text().strip().split(".")[:2])
+        query = [uv, "python", "list", "--only-installed", "--output-format", "json"]
+        listed = run([*query, ",".join([f">={PYTHONS[-1]}", "<3.15"])], environment)
+        installed = {}
+        for python in json.loads(listed.stdout or "[]"):
+            if python["implementation"] == "cpython" and re.fullmatch(r"[\d.]+", python["version"]):
+                version = ".".join(python["version"].split(".")[:2])
+                installed.setdefault(version, (version, python["path"]))
+                line.result = python["version"]
+        for version in [pinned, *PYTHONS]:
+            if version in installed:
+                line.result = f"{version}, at {installed[version][1]}"
+                return installed[version]
+        line.result = f"{pinned}, which uv downloads"
+        return pinned, pinned
+
+
+def install(uv, python, environment):
+    """Lock the packages in uv.lock, if need be, and install them in .venv."""
+    with step("packages") as line:
+        sync = run([uv, "sync", "--python", python], environment)
+        if sync.returncode != 0:
+            raise NotVerified(f"uv could not install the packages: {last_line(sync.stderr)}")
+        count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
+        line.result = f"{count} locked in uv.lock, installed in .venv"
+
+
+def check(environment):
+    """Run Django's deployment checklist as on a live site.
+
+    .env cannot help: the settings do not read it where SECRET_KEY is set.
+    """
+    with step("checklist") as line:
+        checklist = run(
+            [VENV_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+            environment | variables("tests/production.env"),
+        )
+        if checklist.returncode < 0:
+            raise NotVerified(f"the checklist was ended by signal {-checklist.returncode}")
+        if checklist.returncode != 0:
+            raise Unsafe((checklist.stdout + checklist.stderr).strip())
+        line.result = "check --deploy: " + last_line(checklist.stdout).removeprefix(
+            "System check identified "
+        ).rstrip(".")
+
+
+def pin(version):
+    """Have .python-version name the interpreter that passed: it is the one that Heroku will run."""
+    path = ROOT / ".python-version"
+    pinned = path.read_text().strip()
+    if pinned != version and not pinned.startswith(f"{version}."):
+        with step("version") as line:
+            path.write_text(f"{version}\n")
+            line.result = f"{version} in .python-version now: no {pinned} here"
+
+
+def write_env():
+    """Write .env with a key of its own, for this user's eyes only, unless there is one."""
+    with step(".env") as line:
+        example = (ROOT / ".env.example").read_text(encoding="utf-8")
+        key = secrets.token_urlsafe(50)
+        text = re.sub(r"^SECRET_KEY=.*$", f"SECRET_KEY={key}", example, flags=re.MULTILINE)
+        try:
+            descriptor = os.open(ROOT / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            line.result = "kept as it is"
+            return
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        line.result = "written, with a fresh SECRET_KEY"
+
+
+def migrate(environment):
+    """Migrate the local database, if it is SQLite: any other may be somebody else's, too."""
+    with step("database") as line:
+        if not variables(".env").get("DATABASE_URL", "").startswith("sqlite:"):
+            line.result = "left alone: .env names one that is not SQLite"
+            return
+        migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput"], environment)
+        if migrated.returncode != 0:
+            raise NotVerified(f"migrate failed: {last_line(migrated.stderr)}")
+        line.result = "migrated"
+
+
+def go_to(start):
+    """Return, in a list, the command that leads from the folder `start` to this one, if any."""
+    start = Path(start).resolve()
+    if start == ROOT:
+        return []
+    path = str(ROOT.relative_to(start) if start in ROOT.parents else ROOT)
+    return [f'cd "{path}"' if ON_WINDOWS else f"cd {shlex.quote(path)}"]
+
+
+def python_command():
+    """Return what starts a Python that can run this file, as typed in this folder."""
+    for name in ("python", "python3", "py"):
+        works = [name, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
+        with contextlib.suppress(OSError):
+            if run(works, None).returncode == 0:
+                return name
+    return sys.executable
+
+
+def say_not_verified(reason, start, left=()):
+    """Print why nothing is proven, what finishes the job, and what is `left` to do after it."""
+    say(f"\nNOT VERIFIED: {reason}.\nWhat finishes the job:\n")
+    for command in [*go_to(start), f"{python_command()} bootstrap.py", *left]:
+        say(f"  {command}")
+
+
+def say_next(start, left=()):
+    """Print what to type next, beginning with what is `left` to do."""
+    activate = r".venv\Scripts\activate" if ON_WINDOWS else "source .venv/bin/activate"
+    commands = ["python manage.py createsuperuser", "python manage.py runserver"]
+    say("\nVerified. Next:\n")
+    for command in [*go_to(start), *left, activate, *commands]:
+        say(f"  {command}")
+    say("\nThen open http://127.0.0.1:8000/, and README.md for the way to the internet.")
+
+
+def main():
+    """Set this folder up. Exit status: 0 verified, 1 unsafe, 2 not verified."""
+    sys.stdout.reconfigure(errors="replace")
+    try:
+        set_up()
+    except Unsafe as error:
+        say(f"\n{error}\n\nUNSAFE: the deployment checklist fails, as above.")
+        return 1
+    except NotVerified as error:
+        say_not_verified(error, os.getcwd())
+        return 2
+    say_next(os.getcwd())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+#!/usr/bin/env python
+"""Runs Django's commands: python manage.py help"""
+
+import os
+import sys
+
+
+def main():
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError as error:
+        raise SystemExit(
+            f"{error}. Is the virtual environment active? It is made by: python bootstrap.py"
+        ) from error
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

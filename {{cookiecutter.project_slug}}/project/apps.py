@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class ProjectConfig(AppConfig):
+    name = "project"
+
+    def ready(self):
+        # Checks register by being imported; from urls.py it would be too late for `check`.
+        from project import checks  # noqa: F401
