@@ -1,0 +1,224 @@
+"""Generates projects for the tests: each combination of answers once per run, for all to share."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+BIN = Path(sys.executable).parent
+COMBINATIONS = [
+    (error_tracker, hsts)
+    for error_tracker in ("rollbar", "sentry", "none")
+    for hsts in ("django", "proxy")
+]
+CHECKLIST = "manage.py check --deploy --fail-level WARNING".split()
+
+
+class Run(subprocess.CompletedProcess):
+    """A finished command; `out` is all that it printed, on either stream."""
+
+    @property
+    def out(self):
+        return self.stdout + self.stderr
+
+
+def run(command, cwd, env=None, **kwargs):
+    """Run `command` in `cwd`, within two minutes, and return it as a Run."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **kwargs,
+    )
+    return Run(done.args, done.returncode, done.stdout, done.stderr)
+
+
+def variables(path):
+    """Return the variables of a file such as .env.example, as a dict."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+class Site:
+    """A generated project."""
+
+    def __init__(self, path, report=""):
+        self.path = path
+        self.report = report
+        self.python = path / ".venv" / "bin" / "python"
+
+    def run(self, *command, env=None):
+        """Run a command in the project; without `env`, in this process's environment."""
+        return run(command, self.path, env)
+
+    def manage(self, *arguments, env=None):
+        """Run manage.py with warnings as errors."""
+        return self.run(self.python, "-W", "error", "manage.py", *arguments, env=env)
+
+    def production(self, **changes):
+        """Return the variables of a live site and nothing else, with some of them changed."""
+        return variables(self.path / "tests" / "production.env") | changes
+
+    def files(self):
+        """Return the paths of all files that git tracks."""
+        return set(self.run("git", "ls-files").stdout.splitlines())
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Return the environment of somebody who has uv and a name in git, and no settings besides."""
+    gitconfig = tmp_path / "gitconfig"
+    gitconfig.write_text("[user]\nname = Ada\nemail = ada@example.com\n")
+    inherited = {name: os.environ[name] for name in os.environ if name != "COOKIECUTTER_SKIP_SETUP"}
+    return inherited | {
+        "GIT_CONFIG_GLOBAL": str(gitconfig),
+        "COOKIECUTTER_CONFIG": str(cookiecutter_config(tmp_path)),
+        "UV": str(BIN / "uv"),
+        "PWD": str(tmp_path),
+    }
+
+
+def cookiecutter_config(folder, **default_context):
+    """Write a cookiecutter configuration into `folder` and return its path."""
+    path = folder / "cookiecutter.yaml"
+    settings = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "templates")}
+    path.write_text(json.dumps(settings | {"default_context": default_context}))  # JSON is YAML
+    return path
+
+
+def cookiecutter(output, environment, *arguments, template=ROOT):
+    """Run cookiecutter as on the command line, into `output`, and return the Run."""
+    output.mkdir(exist_ok=True)
+    command = [BIN / "cookiecutter", template, "--no-input", *arguments]
+    return run(command, output, environment | {"PWD": str(output)})
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """Return the folder that all of pytest's worker processes share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture
+def site(shared, environment):
+    """Return a function that gives the generated Site for a tracker and an hsts.
+
+    Others use it too: whoever changes it works on a `copy_of` it.
+    """
+
+    def generated(error_tracker="rollbar", hsts="django"):
+        folder = shared / f"{error_tracker}-{hsts}"
+        report = folder / "report.txt"
+        with FileLock(f"{folder}.lock"):
+            if not report.exists():
+                answers = [f"error_tracker={error_tracker}", f"hsts={hsts}"]
+                done = cookiecutter(folder, environment, *answers)
+                assert done.returncode == 0, done.out
+                report.write_text(done.out)
+        return Site(folder / "my-site", report.read_text())
+
+    return generated
+
+
+@pytest.fixture
+def copy_of(tmp_path):
+    """Return a function that copies a Site, its .venv left where it is, to where it can be changed."""
+
+    def copy(site):
+        path = tmp_path / "copy"
+        shutil.copytree(site.path, path, ignore=shutil.ignore_patterns(".venv"))
+        (path / ".venv").symlink_to(site.path / ".venv")
+        return Site(path)
+
+    return copy
+
+
+@pytest.fixture
+def spoilt_template(tmp_path):
+    """Return a function that gives a copy of the template with a line appended to a file of it."""
+
+    def spoil(line, file="project/settings.py"):
+        template = tmp_path / "template"
+        shutil.copytree(
+            ROOT, template, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+        )
+        with (template / TEMPLATE.name / file).open("a", encoding="utf-8") as opened:
+            opened.write(f"\n{line}\n")
+        return template
+
+    return spoil
+
+
+@pytest.fixture
+def render(cookies, monkeypatch):
+    """Return a function that renders the template without setting anything up: a baked project."""
+    monkeypatch.setenv("COOKIECUTTER_SKIP_SETUP", "1")
+
+    def bake(**answers):
+        return cookies.bake(extra_context=answers)
+
+    return bake
+
+
+@pytest.fixture
+def serve():
+    """Return a function that starts a server and waits for its port; all are ended with the test."""
+    servers = []
+
+    def start(site, *command, env=None, port):
+        log = (site.path / f"server-{port}.log").open("w+")
+        server = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=site.path,
+            env=env,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        servers.append(server)
+        wait_for(port, server, log)
+        return server
+
+    yield start
+    for server in servers:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def wait_for(port, server, log):
+    """Wait until somebody listens at `port`; fail with the server's log if it ends before."""
+    import socket
+
+    for _ in range(200):
+        with socket.socket() as connection:
+            if connection.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if server.poll() is not None:
+            break
+        time.sleep(0.1)
+    log.seek(0)
+    pytest.fail(f"no server at {port}:\n{log.read()}")
+
+
+@pytest.fixture
+def free_port():
+    """Return a port of loopback that nobody listens at."""
+    import socket
+
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        return connection.getsockname()[1]
