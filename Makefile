@@ -8,8 +8,8 @@ site: .venv/installed
 	.venv/bin/cookiecutter . --output-dir .. $(shell test -t 0 || echo --no-input)
 
 test: .venv/installed
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
+	.venv/bin/ruff check --config pyproject.toml
+	.venv/bin/ruff format --check --config pyproject.toml
 	.venv/bin/pytest
 
 .venv/installed: pyproject.toml

@@ -102,7 +102,9 @@ def main():
     try:
         bootstrap.set_up()
     except bootstrap.Unsafe as error:
-        bootstrap.say(f"\n{error}\n\nUNSAFE: the deployment checklist fails, as above. No project is made.")
+        bootstrap.say(
+            f"\n{error}\n\nUNSAFE: the deployment checklist fails, as above. No project is made."
+        )
         return 1
     except bootstrap.NotVerified as error:
         bootstrap.say_not_verified(error, START, put_under_git(verified=False))

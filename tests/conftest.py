@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -94,7 +95,10 @@ def environment(tmp_path):
 def cookiecutter_config(folder, **default_context):
     """Write a cookiecutter configuration into `folder` and return its path."""
     path = folder / "cookiecutter.yaml"
-    settings = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "templates")}
+    settings = {
+        "replay_dir": str(folder / "replay"),
+        "cookiecutters_dir": str(folder / "templates"),
+    }
     path.write_text(json.dumps(settings | {"default_context": default_context}))  # JSON is YAML
     return path
 
@@ -136,7 +140,7 @@ def site(shared, environment):
 
 @pytest.fixture
 def copy_of(tmp_path):
-    """Return a function that copies a Site, its .venv left where it is, to where it can be changed."""
+    """Return a function that copies a Site, but for its .venv, to where it can be changed."""
 
     def copy(site):
         path = tmp_path / "copy"
@@ -154,7 +158,9 @@ def spoilt_template(tmp_path):
     def spoil(line, file="project/settings.py"):
         template = tmp_path / "template"
         shutil.copytree(
-            ROOT, template, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+            ROOT,
+            template,
+            ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__"),
         )
         with (template / TEMPLATE.name / file).open("a", encoding="utf-8") as opened:
             opened.write(f"\n{line}\n")
@@ -176,21 +182,24 @@ def render(cookies, monkeypatch):
 
 @pytest.fixture
 def serve():
-    """Return a function that starts a server and waits for its port; all are ended with the test."""
+    """Return a function that starts a server and waits for its port; the test's end ends it."""
     servers = []
 
     def start(site, *command, env=None, port):
-        log = (site.path / f"server-{port}.log").open("w+")
-        server = subprocess.Popen(
-            [str(word) for word in command],
-            cwd=site.path,
-            env=env,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        log = site.path / f"server-{port}.log"
+        with log.open("w") as opened:
+            server = subprocess.Popen(
+                [str(word) for word in command],
+                cwd=site.path,
+                env=env,
+                stdout=opened,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         servers.append(server)
-        wait_for(port, server, log)
+        while not listens(port):
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
         return server
 
     yield start
@@ -199,26 +208,15 @@ def serve():
         server.wait(30)
 
 
-def wait_for(port, server, log):
-    """Wait until somebody listens at `port`; fail with the server's log if it ends before."""
-    import socket
-
-    for _ in range(200):
-        with socket.socket() as connection:
-            if connection.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    log.seek(0)
-    pytest.fail(f"no server at {port}:\n{log.read()}")
+def listens(port):
+    """Return whether somebody listens at `port` of loopback."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
 def free_port():
     """Return a port of loopback that nobody listens at."""
-    import socket
-
     with socket.socket() as connection:
         connection.bind(("127.0.0.1", 0))
         return connection.getsockname()[1]

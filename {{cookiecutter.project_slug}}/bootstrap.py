@@ -73,7 +73,7 @@ def set_up():
 
 
 def say(text="", end="\n"):
-    """Print `text`. Where nobody reads any more, as after `| head`, the work goes on all the same."""
+    """Print `text`. Where nobody reads any more, as after `| head`, the work goes on."""
     try:
         print(text, end=end, flush=True)
     except BrokenPipeError:

@@ -80,7 +80,7 @@ class Env(environ.Env):
         return self.get_value(var, cast=self.parse_database) or none
 
     def mailer(self, var="EMAIL_URL"):
-        """Return an entry of MAILERS; where `var` is not set, one that says so to who sends mail."""
+        """Return an entry of MAILERS; where `var` is not set, one that refuses to send."""
         unset = {"BACKEND": "project.mail.UnsetBackend"}
         return self.get_value(var, cast=self.parse_mailer, default=unset)
 

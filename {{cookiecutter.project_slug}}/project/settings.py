@@ -178,7 +178,8 @@ ROLLBAR = {
 }
 {%- elif cookiecutter.error_tracker == "sentry" %}
 
-# Errors go to Sentry: on where SENTRY_DSN is set. What a visitor sent and what variables held stays here.
+# Errors go to Sentry, where SENTRY_DSN is set. What a visitor sent and what variables held
+# stays here.
 SENTRY_DSN = env("SENTRY_DSN", default="")
 SENTRY_ENVIRONMENT = env("SENTRY_ENVIRONMENT", default="development" if DEBUG else "production")
 if SENTRY_DSN:

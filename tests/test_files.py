@@ -1,0 +1,156 @@
+"""What is generated: the set of files, and what may stand in them."""
+
+import ast
+import json
+import re
+
+import pytest
+from conftest import BIN, COMBINATIONS, ROOT, TEMPLATE, run, variables
+
+FILES = """
+.env.example .github/dependabot.yml .github/workflows/ci.yml .gitignore .python-version Procfile
+README.md accounts/__init__.py accounts/admin.py accounts/apps.py
+accounts/migrations/0001_initial.py accounts/migrations/__init__.py accounts/models.py app.json
+application/__init__.py application/apps.py application/migrations/__init__.py
+application/static/application/favicon.svg application/static/application/site.css
+application/templates/application/home.html application/tests.py application/urls.py
+application/views.py bootstrap.py gunicorn.conf.py manage.py project/__init__.py project/apps.py
+project/asgi.py project/checks.py project/context_processors.py project/environment.py
+project/mail.py project/settings.py project/urls.py project/views.py project/wsgi.py pyproject.toml
+templates/400.html templates/403.html templates/403_csrf.html templates/404.html templates/500.html
+templates/base.html tests/__init__.py tests/production.env tests/test_deploy.py
+tests/test_security.py
+""".split()
+NOT_IN_GIT = {".env", "db.sqlite3"}
+
+
+def texts(folder):
+    """Yield the path and the text of each file below `folder`."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=COMBINATIONS, ids="-".join)
+def project(request, render):
+    """Return the folder of a rendered project, one for each combination of tracker and hsts."""
+    error_tracker, hsts = request.param
+    return render(error_tracker=error_tracker, hsts=hsts).project_path
+
+
+def test_exactly_these_files(project):
+    assert sorted(path for path, _ in texts(project)) == sorted(FILES)
+
+
+def test_nothing_is_left_of_the_template(project):
+    for path, text in texts(project):
+        assert "cookiecutter." not in text, path
+        if not path.endswith(".html"):
+            assert "{%" not in text, path
+        assert not re.search(r"[ \t]$", text, re.MULTILINE), f"{path}: trailing space"
+        assert "\n\n\n\n" not in text, f"{path}: a run of blank lines"
+        assert not text or text.endswith("\n") and not text.endswith("\n\n"), f"{path}: its end"
+
+
+def test_formatter_and_linter_leave_no_diff(project):
+    assert run([BIN / "ruff", "format", "--check", "."], project).returncode == 0
+    assert run([BIN / "ruff", "check", "."], project).returncode == 0
+
+
+@pytest.mark.parametrize("hsts", ["django", "proxy"])
+def test_no_trace_of_the_trackers_that_were_not_chosen(render, hsts):
+    for chosen in ("rollbar", "sentry", "none"):
+        project = render(error_tracker=chosen, hsts=hsts).project_path
+        for other in {"rollbar", "sentry"} - {chosen}:
+            assert not [path for path, text in texts(project) if other in text.lower()]
+
+
+def test_no_secret_and_nothing_random(render):
+    first, second = (dict(texts(render().project_path)) for _ in range(2))
+
+    assert first == second
+    assert ".env" not in first
+
+
+def test_rollbar_settings_begin_as_in_the_chapter(render):
+    settings = (render().project_path / "project" / "settings.py").read_text()
+    keys = re.findall(r'^    "(\w+)":', settings.partition("ROLLBAR = {")[2], re.MULTILINE)
+
+    assert keys[:5] == ["enabled", "access_token", "environment", "branch", "root"]
+
+
+@pytest.mark.parametrize(("hsts", "silenced"), [("django", []), ("proxy", ["security.W004"])])
+def test_each_silenced_check_has_its_reason_above_it(render, hsts, silenced):
+    settings = (render(hsts=hsts).project_path / "project" / "settings.py").read_text()
+    body = re.search(r"^SILENCED_SYSTEM_CHECKS = \[(.*?)\]", settings, re.MULTILINE | re.DOTALL)[1]
+
+    assert re.findall(r'"(.+)",', body) == silenced
+    assert len(re.findall(r'# .+\n    ".+",', body)) == len(silenced)
+
+
+@pytest.mark.parametrize("error_tracker", ["rollbar", "sentry", "none"])
+def test_readme_has_a_row_for_each_variable(render, error_tracker):
+    project = render(error_tracker=error_tracker).project_path
+    rows = re.findall(r"^\| `([A-Z_]+)`", (project / "README.md").read_text(), re.MULTILINE)
+
+    assert rows == list(variables(project / ".env.example"))
+
+
+def test_readme_puts_it_live_with_six_commands(render):
+    readme = (render().project_path / "README.md").read_text()
+    block = re.search(r"## Put it live.*?```\n(.*?)```", readme, re.DOTALL)[1].splitlines()
+
+    assert len(block) == 6
+    assert [line.split()[1] for line in block] == [
+        "create", "addons:create", "config:set", "push", "run", "open",
+    ]  # fmt: skip
+
+
+def test_app_json_asks_for_what_production_needs(project):
+    app = json.loads((project / "app.json").read_text())
+    needed = set(variables(project / "tests" / "production.env")) - {"DATABASE_URL"}
+
+    assert set(app["env"]) == needed
+    assert app["addons"] == ["heroku-postgresql:essential-0"]
+
+
+def test_the_budget_of_jinja():
+    """About one tag in a hundred lines, control tags in Python in settings.py alone."""
+    lines, tags = 0, 0
+    for path, text in texts(TEMPLATE):
+        if path.endswith((".html", ".yml", ".css", ".svg")):
+            continue  # not rendered
+        lines += text.count("\n")
+        tags += len(re.findall(r"\{\{|\{%", text))
+        if path.endswith(".py") and path != "project/settings.py":
+            assert "{%" not in text and "{{" not in text, path
+    settings = (TEMPLATE / "project" / "settings.py").read_text()
+    assert settings.count("{%") <= 6
+    print(f"{tags} Jinja tags in {lines} lines: {100 * tags / lines:.1f} per 100")
+    assert tags / lines < 0.05
+
+
+def test_the_budget_of_size(project):
+    """A generated project is read in an afternoon."""
+    assert len(FILES) <= 50
+    assert sum(text.count("\n") for _, text in texts(project)) <= 1700
+
+
+def test_versions_of_the_project_and_its_hook_agree():
+    hook = (TEMPLATE / "bootstrap.py").read_text()
+    workflow = (TEMPLATE / ".github" / "workflows" / "ci.yml").read_text()
+
+    assert 'PYTHONS = ["3.14", "3.13", "3.12"]' in hook
+    assert 'python: ["3.12", "3.13", "3.14"]' in workflow
+    assert (TEMPLATE / ".python-version").read_text() == "3.14\n"
+    assert 'requires-python = ">=3.12"' in (TEMPLATE / "pyproject.toml").read_text()
+
+
+def test_hooks_and_bootstrap_are_python_3_10(project):
+    """cookiecutter's own interpreter runs them, and it may be that old."""
+    for path in [*ROOT.glob("hooks/*.py"), project / "bootstrap.py"]:
+        ast.parse(path.read_text(), feature_version=(3, 10))
+
+
+def test_every_python_file_but_the_settings_lints_before_it_is_rendered():
+    assert run([BIN / "ruff", "check", "--config", "pyproject.toml"], ROOT).returncode == 0

@@ -1,0 +1,372 @@
+"""The hook and bootstrap.py: a proven project comes out, or a plain word about why not."""
+
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import time
+import tomllib
+
+import pytest
+from conftest import BIN, CHECKLIST, COMBINATIONS, ROOT, Site, cookiecutter, run, variables
+from test_files import FILES, NOT_IN_GIT
+
+
+@pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
+def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
+    """Checked once more: the committed files alone, under the variables of a live site alone."""
+    generated = site(error_tracker, hsts)
+    silenced = {"django": 0, "proxy": 1}[hsts]
+
+    assert f"check --deploy: no issues ({silenced} silenced)" in generated.report
+    assert generated.files() == {*FILES, "uv.lock"}
+    assert generated.run("git", "status", "--porcelain").stdout == ""
+    assert generated.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
+    clone = tmp_path / "clone"
+    run(["git", "clone", "-q", generated.path, clone], tmp_path)
+    checklist = run([generated.python, *CHECKLIST], clone, generated.production())
+    assert checklist.stdout == f"System check identified no issues ({silenced} silenced).\n"
+
+
+def test_silenced_check_would_fire_otherwise(site, copy_of):
+    changed = copy_of(site("none", "proxy"))
+    with (changed.path / "project" / "settings.py").open("a") as settings:
+        settings.write("\nSILENCED_SYSTEM_CHECKS = []\n")
+
+    checklist = changed.run(changed.python, *CHECKLIST, env=changed.production())
+
+    assert checklist.returncode == 1
+    assert re.findall(r"\((.+\.[EW]\d+)\)", checklist.stderr) == ["security.W004"]
+
+
+def test_what_the_report_says(site):
+    lines = site().report.splitlines()
+    steps = [line.split()[0] for line in lines if line.startswith("  ") and line.endswith(" s")]
+    commands = [line.strip() for line in lines if line.startswith("  ") and not line.endswith(" s")]
+
+    assert [step for step in steps if step != "version"] == [
+        "uv", "Python", "packages", "checklist", ".env", "database", "git",
+    ]  # fmt: skip
+    assert commands == [
+        "cd my-site",
+        "source .venv/bin/activate",
+        "python manage.py createsuperuser",
+        "python manage.py runserver",
+    ]
+    assert "NOT VERIFIED" not in site().report
+
+
+def test_the_interpreter_that_passed_is_the_one_that_heroku_will_run(site):
+    generated = site()
+    pinned = (generated.path / ".python-version").read_text()
+    used = generated.run(
+        generated.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"
+    )
+
+    assert pinned == used.stdout
+    assert ("3.14" not in pinned) == ("version" in generated.report.split())
+
+
+def test_env_has_a_fresh_key_for_its_owner_alone(site):
+    keys = set()
+    for generated in (site("rollbar"), site("sentry")):
+        env = variables(generated.path / ".env")
+        example = variables(generated.path / ".env.example")
+        keys.add(env["SECRET_KEY"])
+        assert env | {"SECRET_KEY": None} == example | {"SECRET_KEY": None}
+        assert stat.S_IMODE((generated.path / ".env").stat().st_mode) == 0o600
+        assert len(env["SECRET_KEY"]) >= 50
+    assert len(keys) == 2
+
+
+def test_no_name_of_a_package_is_left_for_a_slug(site):
+    taken = set(re.findall(r'"([a-z0-9-]+)",?', (ROOT / "cookiecutter.json").read_text()))
+    for tracker in ("rollbar", "sentry", "none"):
+        lock = tomllib.loads((site(tracker).path / "uv.lock").read_text())
+        assert {package["name"] for package in lock["package"]} - {"my-site"} <= taken
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("DEBUG = True", "security.W018"),
+        ("SECURE_SSL_REDIRECT = False", "security.W008"),
+        ("SESSION_COOKIE_SECURE = False", "security.W012"),
+        ("SECURE_HSTS_SECONDS = 0", "security.W004"),
+        ("ALLOWED_HOSTS = []", "security.W020"),
+        ('SECRET_KEY = "short"', "security.W009"),
+        ("this is (not Python", "SyntaxError"),
+    ],
+)
+def test_unsafe_project_does_not_come_out(spoilt_template, environment, tmp_path, line, words):
+    template = spoilt_template(line)
+
+    stopped = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert stopped.returncode == 1
+    assert words in stopped.stdout and "UNSAFE" in stopped.stdout
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_env_cannot_help_the_check_pass(site, copy_of, environment):
+    """A .env that would silence or satisfy a check is not read when production is checked."""
+    changed = copy_of(site())
+    with (changed.path / ".env").open("a") as env:
+        env.write("SECURE_HSTS_SECONDS=31536000\n")
+    settings = changed.path / "project" / "settings.py"
+    settings.write_text(settings.read_text().replace("default=3600", "default=0"))
+
+    again = changed.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert again.returncode == 1, again.out
+    assert "security.W004" in again.stdout and "UNSAFE" in again.stdout
+    assert changed.path.exists()
+
+
+def check_kept_but_not_verified(generated, output, reason):
+    """Assert that all files are there and staged, none committed, and that the report says so."""
+    project = Site(output / "my-site")
+    assert generated.returncode == 0, generated.out
+    assert "NOT VERIFIED: " in generated.stdout and reason in generated.stdout
+    assert re.search(r"^  \S*python\S* bootstrap\.py$", generated.stdout, re.MULTILINE)
+    assert "\nVerified" not in generated.stdout and "Traceback" not in generated.out
+    assert project.files() >= set(FILES)
+    assert project.run("git", "rev-parse", "--verify", "HEAD").returncode != 0
+    return project
+
+
+def test_no_network(tmp_path, environment):
+    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "1"}
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    project = check_kept_but_not_verified(generated, tmp_path / "out", "could not install")
+    del environment["UV_CACHE_DIR"], environment["UV_OFFLINE"]
+    finished = project.run(BIN / "python", "bootstrap.py", env=environment)
+    assert finished.returncode == 0 and "\nVerified" in finished.stdout, finished.out
+
+
+def test_no_uv(tmp_path, environment):
+    """Neither installed nor to be had: PATH has git alone."""
+    environment |= {"PATH": str(only(tmp_path, "git")), "PIP_NO_INDEX": "1", "UV": ""}
+    environment |= {
+        "PYENV_ROOT": str(tmp_path),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+    }
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    check_kept_but_not_verified(generated, tmp_path / "out", "uv is not installed")
+
+
+def only(tmp_path, *programs):
+    """Return a folder with links to these programs, and nothing else in it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for program in programs:
+        (folder / program).symlink_to(shutil.which(program))
+    return folder
+
+
+def test_uv_is_fetched_with_pip_where_there_is_none(site, copy_of, environment):
+    changed = copy_of(site())
+    (changed.path / ".venv").unlink()
+    path = [folder for folder in environment["PATH"].split(os.pathsep)
+            if not os.path.exists(f"{folder}/uv")]  # fmt: skip
+    environment |= {"UV": "", "PATH": os.pathsep.join(path)}
+
+    done = changed.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert done.returncode == 0, done.out
+    assert re.search("uv +fetched with pip", done.stdout)
+
+
+def test_no_interpreter(tmp_path, environment):
+    environment |= {"PATH": str(only(tmp_path, "git")), "PYENV_ROOT": str(tmp_path)}
+    environment |= {"UV_PYTHON_INSTALL_DIR": str(tmp_path), "UV_PYTHON_DOWNLOADS": "never"}
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    check_kept_but_not_verified(generated, tmp_path / "out", "3.14")
+
+
+def test_no_room_on_the_disk(tmp_path, environment):
+    """No file may grow past a megabyte, as on a disk that is full."""
+    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache")}
+
+    command = f"ulimit -f 1024; exec {BIN}/cookiecutter {ROOT} --no-input"
+    (tmp_path / "out").mkdir()
+    generated = run(["bash", "-c", command], tmp_path / "out", environment)
+
+    check_kept_but_not_verified(generated, tmp_path / "out", "could not install")
+
+
+def test_interrupted(tmp_path, environment):
+    (tmp_path / "out").mkdir()
+    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [BIN / "cookiecutter", ROOT, "--no-input"],
+        cwd=tmp_path / "out",
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        said = ""
+        while "packages" not in said:
+            said += process.stdout.read(1)
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.stdout.read()
+
+    # cookiecutter, which gets the signal too, says "Aborted!" and 1; what is asked of the hook
+    # is that it keeps the project and says what finishes the job.
+    assert "NOT VERIFIED: it was interrupted" in said and "bootstrap.py" in said
+    assert Site(tmp_path / "out" / "my-site").files() >= set(FILES)
+
+
+def test_nobody_reads_the_report(tmp_path, environment):
+    (tmp_path / "out").mkdir()
+    command = f"{BIN}/cookiecutter {ROOT} --no-input | head -2"
+
+    run(["bash", "-c", command], tmp_path / "out", environment)
+
+    log = Site(tmp_path / "out" / "my-site").run("git", "log", "--format=%s")
+    assert log.stdout == "Start my-site\n"
+
+
+def test_no_git(tmp_path, environment):
+    environment["PATH"] = str(only(tmp_path))
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 0, generated.out
+    assert re.search("git +not installed", generated.stdout)
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    assert "\nVerified" in generated.stdout
+    assert not (tmp_path / "out" / "my-site" / ".git").exists()
+
+
+def test_no_name_in_git(tmp_path, environment):
+    config = tmp_path / "gitconfig"
+    config.write_text("[user]\nuseConfigOnly = true\n")
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 0, generated.out
+    assert "user.email" in generated.stdout
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    project = Site(tmp_path / "out" / "my-site")
+    assert project.files() == {*FILES, "uv.lock"}
+    assert project.run("git", "log").returncode != 0
+
+
+def test_no_name_of_the_users_ignored_files_is_left_out(tmp_path, environment):
+    ignored = tmp_path / "ignored"
+    ignored.write_text(".python-version\n*.lock\n")
+    with (tmp_path / "gitconfig").open("a") as config:
+        config.write(f"[core]\nexcludesFile = {ignored}\n")
+
+    cookiecutter(tmp_path / "out", environment)
+
+    assert Site(tmp_path / "out" / "my-site").files() == {*FILES, "uv.lock"}
+
+
+def test_inside_another_repository_nothing_is_committed(tmp_path, environment):
+    out = tmp_path / "out"
+    out.mkdir()
+    run(["git", "init", "-q"], out)
+
+    generated = cookiecutter(out, environment)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert re.search("git +left alone", generated.stdout)
+    assert not (out / "my-site" / ".git").exists()
+    assert run(["git", "ls-files"], out).stdout == ""
+
+
+def test_an_existing_folder_is_left_alone(tmp_path, environment):
+    mine = tmp_path / "out" / "my-site" / "settings.py"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 1 and "already exists" in generated.out
+    assert [path.name for path in mine.parent.iterdir()] == ["settings.py"]
+
+
+def test_a_hostile_neighbourhood(tmp_path, environment):
+    """A uv workspace above, variables of other projects, a repository and a database elsewhere."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["*"]\n')
+    elsewhere = tmp_path / "elsewhere.sqlite3"
+    environment |= {
+        "DJANGO_SETTINGS_MODULE": "other.settings",
+        "VIRTUAL_ENV": str(tmp_path / "venv"),
+        "UV_PROJECT_ENVIRONMENT": str(tmp_path / "venv"),
+        "PYTHONPATH": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{elsewhere}",
+        "DEBUG": "True",
+        "SECRET_KEY": "short",
+        "GIT_DIR": str(tmp_path / "other.git"),
+    }
+
+    generated = cookiecutter(out, environment)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert {path.name for path in out.iterdir()} == {"pyproject.toml", "my-site"}
+    made = {path.name for path in (out / "my-site").iterdir()}
+    assert made >= {".venv", "uv.lock", ".git"} | NOT_IN_GIT
+    assert not elsewhere.exists() and not (tmp_path / "venv").exists()
+
+
+def test_rendered_only(tmp_path, environment):
+    generated = cookiecutter(tmp_path / "out", environment | {"COOKIECUTTER_SKIP_SETUP": "1"})
+
+    (line,) = generated.stdout.splitlines()
+    assert "NOT installed, NOT checked" in line
+    assert line.endswith("cd my-site, then python bootstrap.py")
+    assert not {".env", ".git", ".venv", "uv.lock"} & set(os.listdir(tmp_path / "out" / "my-site"))
+
+
+def test_a_clone_becomes_a_working_site_and_stays_one(site, tmp_path, environment):
+    clone = Site(tmp_path / "clone")
+    run(["git", "clone", "-q", site().path, clone.path], tmp_path)
+
+    first = clone.run(BIN / "python", "bootstrap.py", env=environment)
+    env = (clone.path / ".env").read_text()
+    second = run([BIN / "python", "clone/bootstrap.py"], tmp_path, environment)
+
+    assert first.returncode == 0 and "\nVerified" in first.stdout, first.out
+    assert second.returncode == 0 and "  cd clone\n" in second.stdout, second.out
+    assert (clone.path / ".env").read_text() == env
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+    assert clone.manage("migrate", "--check").returncode == 0
+
+
+def test_a_database_that_is_not_sqlite_is_left_alone(site, copy_of, environment):
+    changed = copy_of(site())
+    env = changed.path / ".env"
+    env.write_text(env.read_text().replace("sqlite:///db.sqlite3", "postgres://u:p@127.0.0.1:1/x"))
+
+    done = changed.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert done.returncode == 0 and re.search("database +left alone", done.stdout), done.out
+
+
+def test_an_older_python_is_told_so(site):
+    told = site().run(
+        BIN / "python",
+        "-c",
+        "import runpy, sys; sys.version_info = (3, 9); runpy.run_path('bootstrap.py')",
+    )
+
+    assert told.returncode == 1
+    assert told.stderr.startswith("bootstrap.py needs Python 3.10 or newer")

@@ -1,0 +1,254 @@
+"""The generated site at work: its tests, its pages, and the second day of whoever owns it."""
+
+import os
+import re
+import urllib.error
+import urllib.request
+
+import pytest
+import yaml
+from conftest import CHECKLIST
+
+
+@pytest.fixture
+def at_home(environment):
+    """Return the environment of an activated .venv: a terminal in which no variable of the site is set."""
+    return {
+        name: environment[name]
+        for name in environment
+        if name not in ("UV", "SECRET_KEY", "DEBUG", "DATABASE_URL", "ALLOWED_HOSTS")
+    }
+
+
+@pytest.fixture
+def own_copy(site, copy_of, environment):
+    """Return a copy of a Site with a .venv of its own, and the environment in which it is active."""
+    changed = copy_of(site())
+    (changed.path / ".venv").unlink()
+    assert changed.run(environment["UV"], "sync", "--locked", env=environment).returncode == 0
+    environment["VIRTUAL_ENV"] = str(changed.path / ".venv")
+    environment["PATH"] = f"{changed.python.parent}{os.pathsep}{environment['PATH']}"
+    del environment["UV"]
+    return changed, environment
+
+
+def get(url, **headers):
+    """Return status, headers and text of an answer, whatever its status; follow no redirect."""
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *args):
+            return None
+
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        answer = urllib.request.build_opener(Stay).open(request, timeout=10)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return answer.status, answer.headers, answer.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("error_tracker", "hsts"), [("rollbar", "django"), ("sentry", "django"), ("none", "proxy")]
+)
+def test_its_own_tests_pass_under_both_runners(site, at_home, error_tracker, hsts):
+    generated = site(error_tracker, hsts)
+
+    by_pytest = generated.run(generated.python, "-m", "pytest", env=at_home)
+    by_django = generated.manage("test", env=at_home)
+
+    assert by_pytest.returncode == 0, by_pytest.out
+    assert by_django.returncode == 0, by_django.out
+    count = int(re.search(r"(\d+) passed", by_pytest.stdout)[1])
+    assert f"Ran {count} tests" in by_django.stderr and count >= 11
+    assert "Traceback" not in by_django.out
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "failing"),
+    [
+        ("project/settings.py", "ROOT_URLCONF", 'NEW = env("NEW", default="")\nROOT_URLCONF', "env_example"),
+        ("project/settings.py", "default=3600", "default=0", "no_warning"),
+        ("project/settings.py", '"HTTP_X_FORWARDED_PROTO"', '"HTTP_X_PROTO"', "https"),
+        ("project/settings.py", '"default-src": [CSP.NONE]', '"default-src": ["*"]', "own"),
+        ("application/views.py", "@staff_member_required\n", "", "login"),
+        ("templates/500.html", "Something", "Anything", "crash"),
+        ("templates/base.html", "{{ SITE_NAME|default", "{{ NOTHING|default", "welcome"),
+    ],
+)  # fmt: skip
+def test_its_own_tests_notice(site, copy_of, at_home, file, old, new, failing):
+    changed = copy_of(site())
+    path = changed.path / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    if failing == "welcome":
+        home = changed.path / "application/templates/application/home.html"
+        home.write_text(home.read_text().replace("SITE_NAME", "NOTHING"))
+        path.write_text(path.read_text().replace("SITE_NAME", "NOTHING"))
+
+    noticed = changed.run(
+        changed.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", env=at_home
+    )
+
+    assert noticed.returncode == 1
+    assert re.search(f"FAILED .*{failing}", noticed.stdout), noticed.out
+
+
+def test_second_day(own_copy):
+    """An app of one's own with a test that logs in, and a package more; no tool but .venv's own."""
+    changed, environment = own_copy
+
+    def typed(command):
+        done = changed.run("bash", "-c", command, env=environment)
+        assert done.returncode == 0, done.out
+        return done.stdout
+
+    typed("python manage.py startapp blog")
+    (changed.path / "blog" / "tests.py").write_text(
+        "from django.contrib.auth import get_user_model\n"
+        "from django.test import TestCase\n\n\n"
+        "class BlogTests(TestCase):\n"
+        "    def test_login(self):\n"
+        "        get_user_model().objects.create_superuser('ada', password='pw')\n"
+        "        self.assertTrue(self.client.login(username='ada', password='pw'))\n"
+        "        self.assertContains(self.client.get('/admin/'), 'ada')\n"
+    )
+    settings = changed.path / "project" / "settings.py"
+    settings.write_text(
+        settings.read_text().replace('    "accounts",', '    "accounts",\n    "blog",')
+    )
+    assert "1 passed" in typed("pytest -W error blog")
+    assert "Found 1 test" in typed("python -W error manage.py test blog")
+
+    typed("uv add iniconfig")
+    assert '"iniconfig' in (changed.path / "pyproject.toml").read_text()
+    assert changed.run("uv", "lock", "--check", env=environment).returncode == 0
+
+
+def test_at_home(site, copy_of, at_home, serve, free_port):
+    """runserver, right after generation: pages, error pages, a new static file, an upload."""
+    home = copy_of(site())
+    url = f"http://127.0.0.1:{free_port}"
+    serve(home, home.python, "manage.py", "runserver", "--noreload", free_port, env=at_home,
+          port=free_port)  # fmt: skip
+
+    status, headers, page = get(f"{url}/")
+    assert status == 200 and "<h1>My Site</h1>" in page
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert not re.search(r"<style|<script|style=| on\w+=", page)
+    for name in ("400", "403", "403_csrf", "404", "500"):
+        status, _, page = get(f"{url}/errors/{name}/")
+        assert status == int(name[:3]) and "Traceback" not in page and "site.css" in page
+        assert not re.search(r"<style|<script|style=| on\w+=", page)
+    assert get(f"{url}/errors/418/")[0] == 404
+    assert get(f"{url}/admin/")[1]["Location"] == "/admin/login/?next=/admin/"
+    assert get(f"{url}/favicon.ico")[1]["Location"] == "/static/application/favicon.svg"
+
+    (home.path / "application/static/application/new.css").write_text("p { color: teal }")
+    assert get(f"{url}/static/application/new.css")[2] == "p { color: teal }"
+    (home.path / "media").mkdir()
+    (home.path / "media" / "upload.txt").write_text("uploaded")
+    assert get(f"{url}/media/upload.txt")[2] == "uploaded"
+
+
+def test_live(site, copy_of, tmp_path, serve, free_port):
+    """The Procfile's own lines on the collected site; the database is SQLite here."""
+    live = copy_of(site())
+    (live.path / ".env").unlink()
+    url = f"http://127.0.0.1:{free_port}"
+    path = f"{live.python.parent}:{os.environ['PATH']}"
+    environment = live.production(
+        PATH=path, PORT=str(free_port), DATABASE_URL=f"sqlite:///{tmp_path}/live.sqlite3",
+        ALLOWED_HOSTS="www.example.com",
+    )  # fmt: skip
+    lines = dict(line.split(": ", 1) for line in (live.path / "Procfile").read_text().splitlines())
+    assert lines == {
+        "release": "python manage.py check --deploy --fail-level WARNING"
+        " && python manage.py migrate --noinput",
+        "web": "gunicorn project.wsgi --workers 2 --log-file -",
+    }
+
+    for command in ("python manage.py collectstatic --noinput", lines["release"]):
+        done = live.run("bash", "-c", command, env=environment)
+        assert done.returncode == 0, done.out
+    serve(live, "bash", "-c", lines["web"], env=environment, port=free_port)
+
+    visitor = {"Host": "www.example.com", "X-Forwarded-Proto": "https"}
+    status, headers, page = get(f"{url}/", **visitor)
+    assert status == 200
+    assert headers["Strict-Transport-Security"] == "max-age=3600; includeSubDomains; preload"
+    stylesheet = re.search(r'href="(/static/application/site\.\w+\.css)"', page)[1]
+    status, headers, _ = get(url + stylesheet, **visitor)
+    assert status == 200 and "immutable" in headers["Cache-Control"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert get(f"{url}/", Host="www.example.com")[:1] == (301,)
+    assert "Page not found" in get(f"{url}/nothing/", **visitor)[2]
+    assert "Bad request" in get(f"{url}/", **visitor | {"Host": "example.org"})[2]
+    assert get(f"{url}/errors/500/", **visitor)[0] == 404
+    assert get(f"{url}/static/application/site.css", **visitor)[0] == 200  # what 500.html links
+
+
+def test_checklist_at_home_says_how_to_check_production(site, at_home):
+    checklist = site().run(site().python, *CHECKLIST, env=at_home)
+
+    assert checklist.returncode == 1
+    assert "security.W018" in checklist.stderr  # DEBUG is on
+    assert "HINT: To check it as it will run live: python bootstrap.py" in checklist.stderr
+
+
+@pytest.mark.parametrize("command", [["manage.py", "check"], ["-m", "gunicorn", "project.wsgi"]])
+def test_without_variables_it_refuses_by_name(site, copy_of, command):
+    bare = copy_of(site())
+    (bare.path / ".env").unlink()
+
+    refused = bare.run(bare.python, *command, env={})
+
+    assert refused.returncode != 0
+    for name in ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL"):
+        assert f"  {name} is not set.\n" in refused.out
+    assert "heroku config:set" in refused.out
+    assert "Traceback" not in refused.out
+
+
+def test_mail_without_a_server_is_an_error_that_says_so(site):
+    send = "from django.core.mail import send_mail; send_mail('a', 'b', 'c@example.com', ['d@example.com'])"
+
+    sent = site().run(site().python, "manage.py", "shell", "--no-imports", "-c", send,
+                      env=site().production())  # fmt: skip
+
+    assert sent.returncode == 1 and "EMAIL_URL is not set" in sent.stderr
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "used"),
+    [
+        ("", "https://api.rollbar.com/api/1/"),
+        ("https://api.rollbar.com/api/1/item/", "https://api.rollbar.com/api/1/"),
+        ("https://rollbar.example.com/api/1", "https://rollbar.example.com/api/1/"),
+    ],
+)
+def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
+    show = "from django.conf import settings; print(settings.ROLLBAR['endpoint'])"
+
+    shown = site().run(site().python, "manage.py", "shell", "--no-imports", "-c", show,
+                       env=site().production(ROLLBAR_ENDPOINT=endpoint))  # fmt: skip
+
+    assert shown.stdout.strip() == used
+
+
+def test_ci_runs_what_can_be_run(own_copy):
+    """The commands of the workflow, as they stand there, but for the tests' Postgres."""
+    changed, environment = own_copy
+    workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
+    environment |= {"DATABASE_URL": "sqlite://"}
+    (changed.path / ".env").unlink()
+
+    for job in ("checklist", "tests"):
+        for step in workflow["jobs"][job]["steps"]:
+            if "run" in step:
+                done = changed.run("bash", "-ec", step["run"], env=environment)
+                assert done.returncode == 0, done.out
+    spoilt = changed.path / "project" / "settings.py"
+    spoilt.write_text(spoilt.read_text() + "\nSECURE_SSL_REDIRECT = False\n")
+    checklist = workflow["jobs"]["checklist"]["steps"][-1]["run"]
+    assert changed.run("bash", "-ec", checklist, env=environment).returncode == 1
