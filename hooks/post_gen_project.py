@@ -13,6 +13,10 @@ PROJECT = Path.cwd()
 # The folder that the user stands in, where the shell tells.
 START = os.environ.get("PWD") or os.devnull
 MESSAGE = f"Start {PROJECT.name}"
+WHO_YOU_ARE = [
+    'git config --global user.name "Your Name"',
+    'git config --global user.email "you@example.com"',
+]
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(PROJECT))
@@ -68,7 +72,8 @@ def put_under_git(verified):
     What the user's own list of ignored files names is staged too: without .python-version, say,
     Heroku builds nothing.
     """
-    left = ["git add --all", f'git commit -m "{MESSAGE}"']
+    commit = f'git commit -m "{MESSAGE}"'
+    left = ["git add --all", commit]
     with bootstrap.step("git") as line:
         try:
             if inside_repository():
@@ -78,6 +83,7 @@ def put_under_git(verified):
             git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
             line.result = "staged, not committed"
             if verified:
+                left = [commit]
                 git("commit", "--quiet", "-m", MESSAGE)
                 line.result = "first commit on main"
                 left = []
@@ -86,8 +92,11 @@ def put_under_git(verified):
         except KeyboardInterrupt:
             line.result += ": interrupted"
         except GitFailed as error:
-            said = str(error)
-            line.result += ", as git says:\n\n" + said + "\n"
+            if "user.email" in str(error):
+                line.result = "staged, not committed: it does not know your name"
+                left = [*WHO_YOU_ARE, commit]
+            else:
+                line.result += f", for it says:\n\n{error}\n\n"
     return left
 
 

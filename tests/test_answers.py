@@ -6,8 +6,9 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import tomllib
-from html import escape
+from html import escape, unescape
 
 import pytest
 import yaml
@@ -69,26 +70,58 @@ def test_slug_made_from_the_name(render, name, slug):
 
 
 names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=80)
+names = names.map(str.strip).filter(lambda name: name and not re.search("{[{%#]|[}%#]}", name))
+SHOW_NAMES = """
+import json, sys
+import django
+from django.test import Client, override_settings
+django.setup()
+for line in sys.stdin:
+    with override_settings(SITE_NAME=json.loads(line)):
+        page = Client(headers={"host": "localhost"}).get("/").content.decode()
+    print(json.dumps(page), flush=True)
+"""
+
+
+@pytest.fixture
+def home_page(site):
+    """Return a function that gives the home page of a site of that name, from one Django process."""
+    django = subprocess.Popen(
+        [site().python, "-c", SHOW_NAMES],
+        cwd=site().path,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def show(name):
+        print(json.dumps(name), file=django.stdin, flush=True)
+        return json.loads(django.stdout.readline())
+
+    with django:
+        yield show
+        django.stdin.close()
 
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(name=names.map(str.strip).filter(lambda name: name and not re.search("{[{%#]|[}%#]}", name)))
+@given(name=names)
 @example(name="🎈")
-def test_any_accepted_name_comes_through_as_typed(tmp_path, name):
-    # As typed: cookiecutter renders extra context, and these have nothing to be rendered.
+def test_any_accepted_name_comes_through_as_typed(tmp_path, home_page, name):
     folder = bake(str(ROOT), no_input=True, accept_hooks=False, output_dir=tmp_path,
                   overwrite_if_exists=True, extra_context={"project_name": name})  # fmt: skip
     try:
         assert SLUG.fullmatch(os.path.basename(folder))
-        check_files_parse(folder, name)
+        shown = re.search("<h1>(.*)</h1>", home_page(check_files_parse(folder)), re.DOTALL)[1]
+        assert unescape(shown) == name and not set("<>\"'") & set(shown)
     finally:
         shutil.rmtree(folder)
 
 
-def check_files_parse(folder, name):
-    """Assert that all files of the project parse, and that SITE_NAME is `name`."""
+def check_files_parse(folder):
+    """Parse all files of the project as what they are; return SITE_NAME as Python reads it."""
     for parent, _, files in os.walk(folder):
         for file in files:
             path = os.path.join(parent, file)
@@ -108,7 +141,7 @@ def check_files_parse(folder, name):
                     for node in tree.body
                     if isinstance(node, ast.Assign) and node.targets[0].id == "SITE_NAME"
                 ]
-    assert site_name == name
+    return site_name
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
@@ -116,7 +149,7 @@ def test_a_hostile_name_is_shown_as_typed(render, site, name):
     """The page is rendered by Django itself; the formatter would write the name the same way."""
     project = render(project_name=name).project_path
     show = (
-        "from django.test import Client, override_settings; "
+        "from django.test import Client; "
         "print(Client(headers={'host': 'localhost'}).get('/').content.decode())"
     )
     environment = os.environ | {"DEBUG": "True", "SECRET_KEY": "x", "ALLOWED_HOSTS": "localhost"}
@@ -208,8 +241,6 @@ def test_a_slug_that_is_a_path_leaves_no_file(tmp_path, environment):
 
 def test_typed_answers(tmp_path, environment):
     """Answers are typed one after the other; a choice is a number."""
-    import subprocess
-
     (tmp_path / "out").mkdir()
     typed = subprocess.run(
         [BIN / "cookiecutter", ROOT, "--output-dir", tmp_path / "out"],

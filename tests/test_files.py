@@ -93,7 +93,7 @@ def test_readme_has_a_row_for_each_variable(render, error_tracker):
     project = render(error_tracker=error_tracker).project_path
     rows = re.findall(r"^\| `([A-Z_]+)`", (project / "README.md").read_text(), re.MULTILINE)
 
-    assert rows == list(variables(project / ".env.example"))
+    assert sorted(rows) == sorted(variables(project / ".env.example"))
 
 
 def test_readme_puts_it_live_with_six_commands(render):
@@ -115,19 +115,20 @@ def test_app_json_asks_for_what_production_needs(project):
 
 
 def test_the_budget_of_jinja():
-    """About one tag in a hundred lines, control tags in Python in settings.py alone."""
+    """At most two tags in a hundred lines; in Python, none but in settings.py."""
     lines, tags = 0, 0
     for path, text in texts(TEMPLATE):
-        if path.endswith((".html", ".yml", ".css", ".svg")):
-            continue  # not rendered
         lines += text.count("\n")
-        tags += len(re.findall(r"\{\{|\{%", text))
+        if not path.endswith(
+            (".html", ".yml")
+        ):  # not rendered: their tags are Django's and GitHub's
+            tags += len(re.findall(r"\{\{|\{%", text))
         if path.endswith(".py") and path != "project/settings.py":
             assert "{%" not in text and "{{" not in text, path
     settings = (TEMPLATE / "project" / "settings.py").read_text()
-    assert settings.count("{%") <= 6
+    assert settings.count("{%") <= 5
     print(f"{tags} Jinja tags in {lines} lines: {100 * tags / lines:.1f} per 100")
-    assert tags / lines < 0.05
+    assert tags / lines <= 0.02
 
 
 def test_the_budget_of_size(project):

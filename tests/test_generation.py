@@ -259,7 +259,27 @@ def test_no_name_in_git(tmp_path, environment):
     generated = cookiecutter(tmp_path / "out", environment)
 
     assert generated.returncode == 0, generated.out
-    assert "user.email" in generated.stdout
+    assert "it does not know your name" in generated.stdout
+    assert "  git config --global user.email" in generated.stdout
+    assert "git add" not in generated.stdout
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    project = Site(tmp_path / "out" / "my-site")
+    assert project.files() == {*FILES, "uv.lock"}
+    assert project.run("git", "log").returncode != 0
+
+
+def test_a_commit_that_is_refused(tmp_path, environment):
+    hook = tmp_path / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\necho 'not on a Sunday' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with (tmp_path / "gitconfig").open("a") as config:
+        config.write(f"[core]\nhooksPath = {hook.parent}\n")
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert "not on a Sunday" in generated.stdout
     assert '  git commit -m "Start my-site"' in generated.stdout
     project = Site(tmp_path / "out" / "my-site")
     assert project.files() == {*FILES, "uv.lock"}
@@ -334,6 +354,33 @@ def test_rendered_only(tmp_path, environment):
     assert "NOT installed, NOT checked" in line
     assert line.endswith("cd my-site, then python bootstrap.py")
     assert not {".env", ".git", ".venv", "uv.lock"} & set(os.listdir(tmp_path / "out" / "my-site"))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_cruft_has_its_comparisons_rendered_only(spoilt_template, tmp_path, environment, inside):
+    """Its inner runs have _commit in the context, and happen in the folder for temporary files."""
+    template = spoilt_template("")
+    answers = template / "cookiecutter.json"
+    answers.write_text(answers.read_text().replace("{", '{"_commit": "abc",', 1))
+    environment["TMPDIR"] = str(tmp_path if inside else tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert generated.returncode == 0, generated.out
+    assert ("Rendered only, for cruft to compare" in generated.stdout) == inside
+    assert (tmp_path / "out" / "my-site" / ".git").exists() != inside
+
+
+def test_a_terminal_that_knows_ascii_alone(tmp_path, environment):
+    environment |= {"PYTHONIOENCODING": "ascii"}
+    name = "Café 🎈"
+
+    generated = cookiecutter(tmp_path / "cafés 🎈", environment, f"project_name={name}")
+    refused = cookiecutter(tmp_path / "no", environment, f"project_name={name}", "workers=0")
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert "workers is neither" in refused.stdout and "UnicodeEncodeError" not in refused.out
 
 
 def test_a_clone_becomes_a_working_site_and_stays_one(site, tmp_path, environment):

@@ -129,22 +129,18 @@ SECURE_CSP = {
     "base-uri": [CSP.NONE],
     "frame-ancestors": [CSP.NONE],
 }
-{% if cookiecutter.hsts == "django" %}
-# HSTS: browsers come by https only, for one hour until the site is known to be right, then for
-# 180 days: heroku config:set SECURE_HSTS_SECONDS=15552000
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
+
+# HSTS: for so many seconds, browsers come by https only. When the site is known to be right, 180
+# days: heroku config:set SECURE_HSTS_SECONDS=15552000
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default={{ cookiecutter.__hsts_seconds }})
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 
 # A check that something else takes care of goes here, with its reason above it.
-SILENCED_SYSTEM_CHECKS = []
-{%- else %}
-# A check that something else takes care of goes here, with its reason above it.
-SILENCED_SYSTEM_CHECKS = [
-    # No SECURE_HSTS_SECONDS: the proxy in front of this site sends Strict-Transport-Security.
+SILENCED_SYSTEM_CHECKS = [{% if cookiecutter.hsts == "proxy" %}
+    # The proxy in front of this site sends Strict-Transport-Security.
     "security.W004",
-]
-{%- endif %}
+{% endif %}]
 
 # One place for everything: standard error, where the platform collects it.
 LOGGING = {
