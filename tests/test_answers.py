@@ -139,7 +139,7 @@ def check_files_parse(folder):
                 (site_name,) = [
                     node.value.value
                     for node in tree.body
-                    if isinstance(node, ast.Assign) and node.targets[0].id == "SITE_NAME"
+                    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SITE_NAME"
                 ]
     return site_name
 

@@ -11,7 +11,7 @@ import tomllib
 
 import pytest
 from conftest import BIN, CHECKLIST, COMBINATIONS, ROOT, Site, cookiecutter, run, variables
-from test_files import FILES, NOT_IN_GIT
+from test_files import FILES, NOT_IN_GIT, files_with
 
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
@@ -21,7 +21,7 @@ def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
     silenced = {"django": 0, "proxy": 1}[hsts]
 
     assert f"check --deploy: no issues ({silenced} silenced)" in generated.report
-    assert generated.files() == {*FILES, "uv.lock"}
+    assert generated.files() == files_with(error_tracker) | {"uv.lock"}
     assert generated.run("git", "status", "--porcelain").stdout == ""
     assert generated.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
     clone = tmp_path / "clone"
@@ -264,7 +264,7 @@ def test_no_name_in_git(tmp_path, environment):
     assert "git add" not in generated.stdout
     assert '  git commit -m "Start my-site"' in generated.stdout
     project = Site(tmp_path / "out" / "my-site")
-    assert project.files() == {*FILES, "uv.lock"}
+    assert project.files() == files_with("rollbar") | {"uv.lock"}
     assert project.run("git", "log").returncode != 0
 
 
@@ -282,7 +282,7 @@ def test_a_commit_that_is_refused(tmp_path, environment):
     assert "not on a Sunday" in generated.stdout
     assert '  git commit -m "Start my-site"' in generated.stdout
     project = Site(tmp_path / "out" / "my-site")
-    assert project.files() == {*FILES, "uv.lock"}
+    assert project.files() == files_with("rollbar") | {"uv.lock"}
     assert project.run("git", "log").returncode != 0
 
 
@@ -294,7 +294,7 @@ def test_no_name_of_the_users_ignored_files_is_left_out(tmp_path, environment):
 
     cookiecutter(tmp_path / "out", environment)
 
-    assert Site(tmp_path / "out" / "my-site").files() == {*FILES, "uv.lock"}
+    assert Site(tmp_path / "out" / "my-site").files() == files_with("rollbar") | {"uv.lock"}
 
 
 def test_inside_another_repository_nothing_is_committed(tmp_path, environment):

@@ -151,14 +151,14 @@ def test_at_home(site, copy_of, at_home, serve, free_port):
     assert get(f"{url}/media/upload.txt")[2] == "uploaded"
 
 
-def test_live(site, copy_of, tmp_path, serve, free_port):
-    """The Procfile's own lines on the collected site; the database is SQLite here."""
+def test_live(site, copy_of, postgres, serve, free_port):
+    """The Procfile's own lines on the collected site."""
     live = copy_of(site())
     (live.path / ".env").unlink()
     url = f"http://127.0.0.1:{free_port}"
     path = f"{live.python.parent}:{os.environ['PATH']}"
     environment = live.production(
-        PATH=path, PORT=str(free_port), DATABASE_URL=f"sqlite:///{tmp_path}/live.sqlite3",
+        PATH=path, PORT=str(free_port), DATABASE_URL=postgres.url(),
         ALLOWED_HOSTS="www.example.com",
     )  # fmt: skip
     lines = dict(line.split(": ", 1) for line in (live.path / "Procfile").read_text().splitlines())
@@ -205,7 +205,7 @@ def test_without_variables_it_refuses_by_name(site, copy_of, command):
 
     assert refused.returncode != 0
     for name in ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL"):
-        assert f"  {name} is not set.\n" in refused.out
+        assert f"  {name} is not set; a good one: " in refused.out
     assert "heroku config:set" in refused.out
     assert "Traceback" not in refused.out
 

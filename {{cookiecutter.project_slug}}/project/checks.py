@@ -1,18 +1,238 @@
-"""What `check --deploy` looks at beyond Django's own list."""
+"""What Django's deployment checklist misses and a live site dies of: run by `check --deploy` alone.
 
+README.md has them as a table. A check that something else takes care of is silenced by its id, in
+SILENCED_SYSTEM_CHECKS.
+"""
+
+import logging
+
+from django.apps import apps
 from django.conf import settings
-from django.core.checks import Warning, register
+from django.core.checks import Error, Warning, register
+from django.core.files.storage import FileSystemStorage
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import ProjectState
+from django.db.models import FileField
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
+from django.utils.module_loading import import_string
+
+# In seconds. From here on, https://hstspreload.org takes the preload flag at its word.
+ONE_YEAR = 31536000
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
+SECURITY = "django.middleware.security.SecurityMiddleware"
+CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+ERROR_PAGES = ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"]
 
 
-@register(deploy=True)
-def development_settings(app_configs, **kwargs):
-    """Django checks the settings that it runs with, and at home those are .env's."""
-    if not settings.DEBUG:
-        return []
-    return [
-        Warning(
-            "This checked the site with DEBUG on, as it runs at home.",
-            hint="To check it as it will run live: python bootstrap.py",
-            id="deploy.W001",
-        )
+def deploy_check(kind, number, message, hint):
+    """Register a function that returns whether something is wrong, or what, for `check --deploy`."""
+
+    def decorate(is_wrong):
+        def check(app_configs, **kwargs):
+            wrong = is_wrong()
+            name = f"deploy.{kind.__name__[0]}{number:03}"
+            return [kind(message.format(wrong), hint=hint, id=name)] if wrong else []
+
+        register(check, deploy=True)
+        return is_wrong
+
+    return decorate
+
+
+def own_apps():
+    """Return the apps that stand in this project's folder, not those of installed packages."""
+    return [app for app in apps.get_app_configs() if "site-packages" not in app.path]
+
+
+@deploy_check(
+    Warning,
+    1,
+    "This is the site as it runs at home, with DEBUG on.",
+    "To check it as it will run live: python bootstrap.py",
+)
+def development():
+    return settings.DEBUG
+
+
+@deploy_check(
+    Error,
+    2,
+    "The database is {}: with each restart of the server, all data is gone.",
+    "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL. "
+    "On a server whose disk stays, silence this check.",
+)
+def lost_database():
+    engine = settings.DATABASES.get("default", {}).get("ENGINE", "")
+    return {"sqlite3": "SQLite", "dummy": "missing", "": "missing"}.get(engine.rpartition(".")[2])
+
+
+@deploy_check(
+    Error,
+    3,
+    "ALLOWED_HOSTS lets anybody in by any name: {}",
+    "Name the site's hosts: heroku config:set ALLOWED_HOSTS=www.example.com,example.com",
+)
+def any_host():
+    return ", ".join({"*", "."} & set(settings.ALLOWED_HOSTS))
+
+
+@deploy_check(
+    Error,
+    4,
+    "ALLOWED_HOSTS has this computer's own names only: every visitor would be refused.",
+    "heroku config:set ALLOWED_HOSTS=.herokuapp.com",
+)
+def only_local_hosts():
+    return settings.ALLOWED_HOSTS and set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS
+
+
+@deploy_check(
+    Error,
+    5,
+    "http is sent to https, but nothing says which is which: visitors would be sent in a circle.",
+    'Put SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") back into the settings.',
+)
+def redirect_loop():
+    return settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER
+
+
+@deploy_check(
+    Error,
+    6,
+    "WhiteNoise is not in MIDDLEWARE, or stands above the security middleware: there are no static "
+    "files, or they lack the security headers.",
+    f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.",
+)
+def whitenoise():
+    order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP, WHITENOISE)]
+    return WHITENOISE not in order or order[-1] != WHITENOISE
+
+
+@deploy_check(
+    Error,
+    7,
+    "Static files have no hash in their names: browsers would keep the old ones after a deploy.",
+    'In STORAGES["staticfiles"], use whitenoise.storage.CompressedManifestStaticFilesStorage.',
+)
+def unhashed_static_files():
+    backend = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
+    return not hasattr(backend, "hashed_name")
+
+
+@deploy_check(
+    Error,
+    8,
+    "There is no content security policy: a script that gets into a page may do what it likes.",
+    f"Put {CSP} into MIDDLEWARE and SECURE_CSP into the settings.",
+)
+def no_csp():
+    return CSP not in settings.MIDDLEWARE or not settings.SECURE_CSP
+
+
+@deploy_check(
+    Error,
+    9,
+    "Nothing writes errors to the console, which is the platform's log.",
+    "In LOGGING, give root a logging.StreamHandler, and have django propagate to it.",
+)
+def silent_errors():
+    record = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR})
+    logger = logging.getLogger("django.request")
+    while logger:
+        for handler in logger.handlers:
+            is_stream = isinstance(handler, logging.StreamHandler)
+            on_console = is_stream and not isinstance(handler, logging.FileHandler)
+            if on_console and handler.level <= logging.ERROR and handler.filter(record):
+                return False
+        logger = logger.parent if logger.propagate else None
+    return True
+
+
+@deploy_check(Error, 10, "There is no page for: {}", "Put it into templates/.")
+def missing_error_pages():
+    missing = []
+    for name in ERROR_PAGES:
+        try:
+            get_template(name)
+        except TemplateDoesNotExist:
+            missing.append(name)
+    return ", ".join(missing)
+
+
+@deploy_check(
+    Error,
+    11,
+    "Database connections are kept, but not tried before use: errors after the database restarts.",
+    'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.',
+)
+def stale_connections():
+    database = settings.DATABASES.get("default", {})
+    return database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS")
+
+
+@deploy_check(
+    Warning,
+    12,
+    "CSRF_TRUSTED_ORIGINS trusts pages that anybody on the way can change: {}",
+    "Write https:// instead: heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com",
+)
+def plain_http_origins():
+    return ", ".join(o for o in settings.CSRF_TRUSTED_ORIGINS if o.startswith("http://"))
+
+
+@deploy_check(
+    Warning,
+    13,
+    "With a year or more of HSTS and its preload flag, anybody may put the domain on the list that "
+    "browsers are shipped with, from which it takes months to get off.",
+    "heroku config:set SECURE_HSTS_SECONDS=15552000, or silence this check if that is what you want.",
+)
+def preloadable():
+    return settings.SECURE_HSTS_PRELOAD and settings.SECURE_HSTS_SECONDS >= ONE_YEAR
+
+
+@deploy_check(
+    Error,
+    14,
+    "Models differ from the migrations that are here: {}",
+    "python manage.py makemigrations, and commit what it makes.",
+)
+def missing_migrations():
+    loader = MigrationLoader(None)  # no database is asked
+    changes = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps)).changes(
+        loader.graph
+    )
+    return ", ".join(sorted(changes.keys() & {app.label for app in own_apps()}))
+
+
+@deploy_check(
+    Error,
+    15,
+    "Uploads go to the server's own disk, which is emptied with each restart: {}",
+    "Keep them elsewhere (README, “Uploads”). On a server whose disk stays, silence this check.",
+)
+def lost_uploads():
+    return ", ".join(
+        str(field)
+        for app in own_apps()
+        for model in app.get_models()
+        for field in model._meta.local_fields
+        if isinstance(field, FileField) and isinstance(field.storage, FileSystemStorage)
+    )
+
+
+@deploy_check(
+    Error,
+    16,
+    "Browsers refuse a cookie called __Host-… that has a domain: nobody could log in.",
+    "Take SESSION_COOKIE_DOMAIN and CSRF_COOKIE_DOMAIN out of the settings, or __Host- out of the name.",
+)
+def refused_cookies():
+    cookies = [
+        (settings.SESSION_COOKIE_NAME, settings.SESSION_COOKIE_DOMAIN),
+        (settings.CSRF_COOKIE_NAME, settings.CSRF_COOKIE_DOMAIN),
     ]
+    return any(name.startswith("__Host-") and domain for name, domain in cookies)

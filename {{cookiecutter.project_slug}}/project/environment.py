@@ -14,9 +14,14 @@ import environ
 BOOLEANS = {"true": True, "yes": True, "on": True, "1": True}
 BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
 ENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|\s*(#.*)?")
-HOST = re.compile(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
+HOST = re.compile(r"\*|\.|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 DATABASES = {"postgres", "postgresql", "postgis", "mysql", "oracle", "sqlite", "spatialite"}
-MAIL_SERVERS = {"smtp", "smtp+tls", "smtp+ssl", "consolemail"}
+# What to type where a variable is not set.
+GOOD_VALUES = {
+    "SECRET_KEY": '$(python -c "import secrets; print(secrets.token_urlsafe(50))")',
+    "ALLOWED_HOSTS": ".herokuapp.com",
+    "DATABASE_URL": "postgres://user:password@host:5432/name",
+}
 
 
 class Problem(Exception):
@@ -50,7 +55,7 @@ class Env(environ.Env):
             return default
         try:
             if not text:
-                raise Problem("is not set")
+                raise Problem(f"is not set; a good one: {GOOD_VALUES.get(var, 'value')}")
             return self.parse_value(text, cast)
         except Exception as error:
             problem = error if isinstance(error, Problem) else "cannot be read"
@@ -64,70 +69,19 @@ class Env(environ.Env):
             if value.lower() not in BOOLEANS:
                 raise Problem("is neither True nor False")
             return BOOLEANS[value.lower()]
-        if cast is int and not re.fullmatch(r"-?[0-9]+", value):
-            raise Problem("is not a whole number")
+        if cast is int and not re.fullmatch("[0-9]+", value):
+            raise Problem("is not a whole number, such as 3600")
         if cast is list:
             return [item.strip() for item in value.split(",") if item.strip()]
         return super().parse_value(value, cast)
 
     def hosts(self, var):
         """Return a list of host names, such as www.example.com or .example.com."""
-        return self.get_value(var, cast=self.parse_hosts) or []
+        return self.get_value(var, cast=parse_hosts) or []
 
     def db(self, var="DATABASE_URL"):
         """Return an entry of DATABASES."""
-        none = {"ENGINE": "django.db.backends.dummy"}
-        return self.get_value(var, cast=self.parse_database) or none
-
-    def mailer(self, var="EMAIL_URL"):
-        """Return an entry of MAILERS; where `var` is not set, one that refuses to send."""
-        unset = {"BACKEND": "project.mail.UnsetBackend"}
-        return self.get_value(var, cast=self.parse_mailer, default=unset)
-
-    def parse_hosts(self, text):
-        hosts = self.parse_value(text, list)
-        if not all(HOST.fullmatch(host) for host in hosts):
-            raise Problem(
-                "is not a list of host names, such as example.com,www.example.com, "
-                "without https://, port, path or space"
-            )
-        return hosts
-
-    def parse_database(self, url):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # django-environ's warnings show the password
-                config = self.db_url_config(url)
-        except (ValueError, Warning):
-            config = {}
-        if url.partition("://")[0] not in DATABASES or not config.get("NAME"):
-            raise Problem(
-                "is not the URL of a database, such as postgres://user:password@host:5432/name; "
-                "in a password, write / as %2F, ? as %3F, # as %23 and @ as %40"
-            )
-        return config
-
-    def parse_mailer(self, url):
-        try:
-            config = self.email_url_config(url)
-        except (ValueError, environ.ImproperlyConfigured):
-            config = {}
-        if url.partition("://")[0] not in MAIL_SERVERS or not config:
-            raise Problem("is not a mail server, such as smtp+tls://user:password@host:587")
-        if not config["EMAIL_HOST"]:
-            return {"BACKEND": config["EMAIL_BACKEND"]}
-        return {
-            "BACKEND": config["EMAIL_BACKEND"],
-            "OPTIONS": {
-                "host": config["EMAIL_HOST"],
-                "port": config["EMAIL_PORT"] or 587,
-                "username": config["EMAIL_HOST_USER"] or "",
-                "password": config["EMAIL_HOST_PASSWORD"] or "",
-                "use_tls": config.get("EMAIL_USE_TLS", False),
-                "use_ssl": config.get("EMAIL_USE_SSL", False),
-                "timeout": 10,
-            },
-        }
+        return self.get_value(var, cast=parse_database) or {"ENGINE": "django.db.backends.dummy"}
 
     def refuse_problems(self):
         """End the program with a sentence for each problem.
@@ -136,9 +90,36 @@ class Env(environ.Env):
         gunicorn and in tests.
         """
         if self.problems:
-            problems = "".join(f"  {problem}.\n" for problem in self.problems)
+            problems = "".join(f"  {problem}\n" for problem in self.problems)
             raise SystemExit(
                 f"The site cannot start:\n{problems}"
-                "On Heroku: heroku config:set NAME=value. At home: put NAME=value into .env, which "
-                "python bootstrap.py makes."
+                "On Heroku: heroku config:set NAME=value, for all of them at once. "
+                "At home: put NAME=value into .env, which python bootstrap.py makes."
             )
+
+
+def parse_hosts(text):
+    """Return the list of hosts in `text`; raise Problem where one is more than a name."""
+    hosts = Env.parse_value(text, list)
+    if not hosts or not all(HOST.fullmatch(host) for host in hosts):
+        raise Problem(
+            "is not a list of host names, such as example.com,www.example.com, "
+            "without https://, port, path or space"
+        )
+    return hosts
+
+
+def parse_database(url):
+    """Return an entry of DATABASES; raise Problem where `url` is not that of a database."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # django-environ's warnings show the password
+            config = Env.db_url_config(url)
+    except (ValueError, Warning):
+        config = {}
+    if url.partition("://")[0] not in DATABASES or not config.get("NAME"):
+        raise Problem(
+            "is not the URL of a database, such as postgres://user:password@host:5432/name; "
+            "in a password, write / as %2F, ? as %3F, # as %23 and @ as %40"
+        )
+    return config

@@ -1,4 +1,9 @@
 from django.core.mail.backends.base import BaseEmailBackend
+from environ import Env, ImproperlyConfigured
+
+from project.environment import Problem
+
+SCHEMES = {"smtp", "smtp+tls", "smtp+ssl", "consolemail"}
 
 
 class UnsetBackend(BaseEmailBackend):
@@ -6,5 +11,30 @@ class UnsetBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages):
         raise RuntimeError(
-            "EMAIL_URL is not set, so nothing was sent: heroku config:set EMAIL_URL=smtp+tls://user:password@host:587"
+            "EMAIL_URL is not set, so nothing was sent: "
+            "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587"
         )
+
+
+def mailer(url):
+    """Return an entry of MAILERS; raise Problem where `url` is not that of a mail server."""
+    try:
+        config = Env.email_url_config(url)
+    except (ValueError, ImproperlyConfigured):
+        config = {}
+    if url.partition("://")[0] not in SCHEMES or not config:
+        raise Problem("is not a mail server, such as smtp+tls://user:password@host:587")
+    if not config["EMAIL_HOST"]:
+        return {"BACKEND": config["EMAIL_BACKEND"]}
+    return {
+        "BACKEND": config["EMAIL_BACKEND"],
+        "OPTIONS": {
+            "host": config["EMAIL_HOST"],
+            "port": config["EMAIL_PORT"] or 587,
+            "username": config["EMAIL_HOST_USER"] or "",
+            "password": config["EMAIL_HOST_PASSWORD"] or "",
+            "use_tls": config.get("EMAIL_USE_TLS", False),
+            "use_ssl": config.get("EMAIL_USE_SSL", False),
+            "timeout": 10,
+        },
+    }

@@ -1,11 +1,15 @@
 """The site's settings. Production is the default; what differs at home stands in .env."""
 
 import os
+import sys
+from datetime import timedelta
 from pathlib import Path
 
 from django.utils.csp import CSP
 
-from project.environment import Env
+{% if cookiecutter.error_tracker != "none" %}from project import error_tracking
+{% endif %}from project.environment import Env
+from project.mail import mailer
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -32,10 +36,13 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
 ]
 
-# WhiteNoise comes third, so that static files carry the headers of the two above it.
+# WhiteNoise comes below what sets headers, so that static files carry them, too.
 MIDDLEWARE = [
+    "project.middleware.health",
+    "project.middleware.policies",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -45,6 +52,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "project.urls"
@@ -57,6 +65,7 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
+                "django.template.context_processors.csp",
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
@@ -78,12 +87,29 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     } | DATABASES["default"].get("OPTIONS", {})
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# Guessing passwords: ten wrong ones for a name from an address, and both have to wait for a quarter
+# of an hour, which trying does not prolong. Off in tests, where client.login() has no request.
+AXES_ENABLED = "pytest" not in sys.modules and sys.argv[1:2] != ["test"]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_address"
+AXES_LOCKOUT_TEMPLATE = "429.html"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -108,7 +134,10 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
 
-MAILERS = {"default": env.mailer("EMAIL_URL")}
+# Without EMAIL_URL, sending mail is an error that says so: nothing pretends to be sent.
+MAILERS = {
+    "default": env("EMAIL_URL", cast=mailer, default={"BACKEND": "project.mail.UnsetBackend"}),
+}
 
 # Security: https only, and cookies that travel by it alone. Heroku's router ends TLS and says so
 # in X-Forwarded-Proto, which nobody else can set there.
@@ -118,17 +147,23 @@ SESSION_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_SECURE = not DEBUG
 X_FRAME_OPTIONS = "DENY"
+
+# What pages may load: this site's own files, and those of the hosts named here, such as
+# "https://cdn.example.com". What stands inline needs a nonce: README.md says how.
+CSP_HOSTS = []
 SECURE_CSP = {
     "default-src": [CSP.NONE],
-    "script-src": [CSP.SELF],
-    "style-src": [CSP.SELF],
-    "img-src": [CSP.SELF],
-    "font-src": [CSP.SELF],
-    "connect-src": [CSP.SELF],
+    "script-src": [CSP.SELF, CSP.NONCE, *CSP_HOSTS],
+    "style-src": [CSP.SELF, CSP.NONCE, *CSP_HOSTS],
+    "img-src": [CSP.SELF, *CSP_HOSTS],
+    "font-src": [CSP.SELF, *CSP_HOSTS],
+    "connect-src": [CSP.SELF, *CSP_HOSTS],
     "form-action": [CSP.SELF],
     "base-uri": [CSP.NONE],
     "frame-ancestors": [CSP.NONE],
 }
+if DEBUG:
+    SECURE_CSP["report-uri"] = ["/csp-report/"]  # to the terminal: project/views.py
 
 # HSTS: for so many seconds, browsers come by https only. When the site is known to be right, 180
 # days: heroku config:set SECURE_HSTS_SECONDS=15552000
@@ -146,16 +181,26 @@ SILENCED_SYSTEM_CHECKS = [{% if cookiecutter.hsts == "proxy" %}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "project.logs.RequestId"}},
+    "formatters": {"line": {"format": "{levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["request_id"],
+            "formatter": "line",
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
-    # Without Django's own handlers, one of which would mail each error, it reaches root just once.
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        # Without Django's own handlers, one of which would mail each error, it reaches root once.
+        "django": {"handlers": [], "propagate": True},
+        # Robots that call by number, many times a day, and are refused.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }
-{%- if cookiecutter.error_tracker == "rollbar" %}
 
-# Errors go to Rollbar: on in production. What a visitor sent and what variables held stays here.
-MIDDLEWARE.append("rollbar.contrib.django.middleware.RollbarNotifierMiddleware")
+{% if cookiecutter.error_tracker == "rollbar" %}# Errors go to Rollbar, in production.
+MIDDLEWARE.append("project.error_tracking.ErrorTrackingMiddleware")
 ROLLBAR = {
     "enabled": env.bool("ROLLBAR_ENABLED", default=not DEBUG),
     "access_token": env("ROLLBAR_ACCESS_TOKEN", default=""),
@@ -163,41 +208,26 @@ ROLLBAR = {
     "branch": "main",
     "root": str(BASE_DIR),
     "code_version": os.environ.get("HEROKU_BUILD_COMMIT") or os.environ.get("HEROKU_SLUG_COMMIT"),
-    # Heroku's add-on sets the address of an item, which goes on after /api/1/.
-    "endpoint": env("ROLLBAR_ENDPOINT", default="https://api.rollbar.com").partition("/api/1")[0]
-    + "/api/1/",
+    "endpoint": env(
+        "ROLLBAR_ENDPOINT",
+        cast=error_tracking.endpoint,
+        default="https://api.rollbar.com/api/1/",
+    ),
     "timeout": 3,
+    "handler": "thread",
     "locals": {"enabled": False},
-    "capture_ip": "anonymize",
     "log_payload_on_error": False,
     "allow_logging_basic_config": False,
+    "patch_debugview": False,
 }
-{%- elif cookiecutter.error_tracker == "sentry" %}
-
-# Errors go to Sentry, where SENTRY_DSN is set. What a visitor sent and what variables held
-# stays here.
-SENTRY_DSN = env("SENTRY_DSN", default="")
+LOGGING["filters"]["one_line"] = {"()": "project.error_tracking.OneLine"}
+LOGGING["loggers"]["rollbar"] = {"level": "WARNING", "filters": ["one_line"]}
+ERROR_TRACKING = error_tracking.status(ROLLBAR)
+{% elif cookiecutter.error_tracker == "sentry" %}# Errors go to Sentry, where it has a DSN.
+SENTRY_DSN = env("SENTRY_DSN", cast=error_tracking.dsn, default="")
 SENTRY_ENVIRONMENT = env("SENTRY_ENVIRONMENT", default="development" if DEBUG else "production")
-if SENTRY_DSN:
-    import sentry_sdk
-
-    sentry_sdk.init(
-        dsn=SENTRY_DSN,
-        environment=SENTRY_ENVIRONMENT,
-        release=os.environ.get("HEROKU_BUILD_COMMIT") or os.environ.get("HEROKU_SLUG_COMMIT"),
-        data_collection={
-            "user_info": False,
-            "cookies": {"mode": "off"},
-            "http_bodies": [],
-            "url_query_params": {"mode": "off"},
-            "http_headers": {
-                "request": {"mode": "allowlist", "terms": ["host", "user-agent", "x-request-id"]}
-            },
-            "stack_frame_variables": False,
-            "database_query_data": False,
-            "queues": False,
-        },
-    )
-{%- endif %}
-
+error_tracking.start(SENTRY_DSN, SENTRY_ENVIRONMENT)
+ERROR_TRACKING = error_tracking.status(SENTRY_DSN, SENTRY_ENVIRONMENT)
+{% else %}ERROR_TRACKING = "off: errors are in this log only"
+{% endif %}
 env.refuse_problems()

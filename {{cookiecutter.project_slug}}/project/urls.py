@@ -14,5 +14,8 @@ urlpatterns = [
 ]
 
 if settings.DEBUG:
-    urlpatterns += [path("errors/<str:name>/", views.error_page)]
+    urlpatterns += [
+        path("errors/<str:name>/", views.error_page),
+        path("csp-report/", views.csp_report),
+    ]
     urlpatterns += static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT)

@@ -1,8 +1,14 @@
-from django.http import Http404
+import json
+import logging
+
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.views.decorators.csrf import csrf_exempt
 
-ERROR_PAGES = ["400", "403", "403_csrf", "404", "500"]
+ERROR_PAGES = ["400", "403", "403_csrf", "404", "429", "500"]
+
+logger = logging.getLogger(__name__)
 
 
 def favicon(request):
@@ -15,3 +21,16 @@ def error_page(request, name):
     if name not in ERROR_PAGES:
         raise Http404(f"There is one for each of {', '.join(ERROR_PAGES)}.")
     return render(request, f"{name}.html", status=int(name[:3]))
+
+
+@csrf_exempt
+def csp_report(request):
+    """Print what the content security policy stopped, and what to do about it, while DEBUG is on."""
+    report = json.loads(request.body).get("csp-report", {})
+    blocked = report.get("blocked-uri", "")
+    directive = report.get("effective-directive") or report.get("violated-directive")
+    cure = "To allow it, add the host to CSP_HOSTS; better: put the file into static/."
+    if blocked in ("inline", "eval"):
+        cure = "Put it into a file in static/, or give it a nonce: README.md says how."
+    logger.warning("CSP stopped %s (%s). %s", blocked, directive, cure)
+    return HttpResponse(status=204)
