@@ -1,6 +1,7 @@
 """A real PostgreSQL for the tests, from a wheel: nothing is installed by hand."""
 
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,13 @@ class Postgres:
     def url(self, database="postgres"):
         """Return the DATABASE_URL of a database of the server."""
         return f"postgres://postgres@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def database(self, name):
+        """Make an empty database and return its DATABASE_URL."""
+        psql = self.server.bin_path / "psql"
+        create = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-c"]
+        subprocess.run([psql, *create, f"CREATE DATABASE {name}"], check=True, capture_output=True)
+        return self.url(name)
 
     def start(self):
         """Start, and return when it answers."""

@@ -201,10 +201,12 @@ def preloadable():
     "python manage.py makemigrations, and commit what it makes.",
 )
 def missing_migrations():
-    loader = MigrationLoader(None)  # no database is asked
-    changes = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps)).changes(
-        loader.graph
-    )
+    try:
+        loader = MigrationLoader(None)  # no database is asked
+    except ValueError as error:  # a migration of another app needs one that is not here
+        return error
+    autodetector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
+    changes = autodetector.changes(loader.graph)
     return ", ".join(sorted(changes.keys() & {app.label for app in own_apps()}))
 
 

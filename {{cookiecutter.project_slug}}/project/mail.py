@@ -3,7 +3,7 @@ from environ import Env, ImproperlyConfigured
 
 from project.environment import Problem
 
-SCHEMES = {"smtp", "smtp+tls", "smtp+ssl", "consolemail"}
+SMTP = {"smtp", "smtp+tls", "smtp+ssl"}
 
 
 class UnsetBackend(BaseEmailBackend):
@@ -22,10 +22,11 @@ def mailer(url):
         config = Env.email_url_config(url)
     except (ValueError, ImproperlyConfigured):
         config = {}
-    if url.partition("://")[0] not in SCHEMES or not config:
-        raise Problem("is not a mail server, such as smtp+tls://user:password@host:587")
-    if not config["EMAIL_HOST"]:
+    scheme = url.partition("://")[0]
+    if scheme == "consolemail":
         return {"BACKEND": config["EMAIL_BACKEND"]}
+    if scheme not in SMTP or not config.get("EMAIL_HOST"):
+        raise Problem("is not a mail server, such as smtp+tls://user:password@host:587")
     return {
         "BACKEND": config["EMAIL_BACKEND"],
         "OPTIONS": {

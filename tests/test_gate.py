@@ -1,0 +1,177 @@
+"""The gate has teeth: each weakness, alone, makes the Procfile's own release line refuse.
+
+The first part are Django's checks that the design relies on, the second our own.
+"""
+
+import re
+
+import pytest
+from test_environment import live, release  # noqa: F401
+
+SETTINGS = "project/settings.py"
+
+
+def append(line):
+    return lambda site: edit(site, SETTINGS, "", f"{line}\n")
+
+
+def without(name):
+    """Return what takes a line of the settings out, such as a middleware."""
+    return lambda site: edit(site, SETTINGS, f'    "{name}",\n', "", needed=True)
+
+
+def edit(site, file, old, new, needed=False):
+    path = site.path / file
+    text = path.read_text() if path.exists() else ""
+    assert not needed or old in text
+    path.write_text(text.replace(old, new) if old else text + new)
+
+
+def remove(file):
+    return lambda site: (site.path / file).unlink()
+
+
+def write(file, text):
+    return lambda site: edit(site, file, "", text)
+
+
+DJANGO = {
+    "security.W001": without("django.middleware.security.SecurityMiddleware"),
+    "security.W002": without("django.middleware.clickjacking.XFrameOptionsMiddleware"),
+    "security.W003": without("django.middleware.csrf.CsrfViewMiddleware"),
+    "security.W004": append("SECURE_HSTS_SECONDS = 0"),
+    "security.W005": append("SECURE_HSTS_INCLUDE_SUBDOMAINS = False"),
+    "security.W006": append("SECURE_CONTENT_TYPE_NOSNIFF = False"),
+    "security.W008": append("SECURE_SSL_REDIRECT = False"),
+    "security.W009": append('SECRET_KEY = "short"'),
+    "security.W012": append("SESSION_COOKIE_SECURE = False"),
+    "security.W015": append("SESSION_COOKIE_HTTPONLY = False"),
+    "security.W016": append("CSRF_COOKIE_SECURE = False"),
+    "security.W018": append("DEBUG = True"),
+    "security.W019": append('X_FRAME_OPTIONS = "SAMEORIGIN"'),
+    "security.W020": append("ALLOWED_HOSTS = []"),
+    "security.W021": append("SECURE_HSTS_PRELOAD = False"),
+    "security.W022": append("SECURE_REFERRER_POLICY = None"),
+    "mail.E001": append(
+        'MAILERS["default"] = {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}'
+    ),
+}
+
+# Django asks for DEBUG itself: ours adds what to type, so this weakness has two ids.
+OURS = {
+    "deploy.W001": append("DEBUG = True"),
+    "deploy.E002": append('DATABASES["default"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db"}'),
+    "deploy.E003": append('ALLOWED_HOSTS = ["*"]'),
+    "deploy.E004": append('ALLOWED_HOSTS = ["localhost"]'),
+    "deploy.E005": append("SECURE_PROXY_SSL_HEADER = None"),
+    "deploy.E006": without("whitenoise.middleware.WhiteNoiseMiddleware"),
+    "deploy.E007": append(
+        'STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"}'
+    ),
+    "deploy.E008": without("django.middleware.csp.ContentSecurityPolicyMiddleware"),
+    "deploy.E009": append('LOGGING["root"]["handlers"] = []'),
+    "deploy.E010": remove("templates/403_csrf.html"),
+    "deploy.E011": append('DATABASES["default"]["CONN_HEALTH_CHECKS"] = False'),
+    "deploy.W012": append('CSRF_TRUSTED_ORIGINS = ["http://example.com"]'),
+    "deploy.W013": append("SECURE_HSTS_SECONDS = 31536000"),
+    "deploy.E014": write("accounts/models.py", "\n    motto = __import__('django.db.models').db.models.TextField()\n"),
+    "deploy.E015": lambda site: (
+        write("application/models.py", UPLOAD)(site),
+        write("application/migrations/0001_initial.py", UPLOAD_MIGRATION)(site),
+    ),
+    "deploy.E016": append('SESSION_COOKIE_DOMAIN = "example.com"'),
+    "deploy.E017": append('ROLLBAR["access_token"] = ""'),
+    "deploy.E018": append("MIDDLEWARE.pop()"),
+}  # fmt: skip
+
+UPLOAD = """from django.db import models
+
+
+class Upload(models.Model):
+    file = models.FileField()
+"""
+UPLOAD_MIGRATION = """from django.db import migrations, models
+
+ID = models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")
+
+
+class Migration(migrations.Migration):
+    initial = True
+    operations = [migrations.CreateModel("Upload", [("id", ID), ("file", models.FileField(upload_to=""))])]
+"""
+
+
+def ids(refused):
+    return set(re.findall(r"\(([\w.]+\.[EW]\d+)\)", refused.stderr))
+
+
+@pytest.mark.parametrize("check", DJANGO)
+def test_django_refuses(live, check):  # noqa: F811
+    site = live()
+    DJANGO[check](site)
+
+    refused = release(site, site.production())
+
+    assert refused.returncode == 1 and "Traceback" not in refused.out
+    assert ids(refused) - {"deploy.W001"} == {check}
+
+
+@pytest.mark.parametrize("check", OURS)
+def test_ours_refuse_and_can_be_silenced(live, check):  # noqa: F811
+    site = live()
+    OURS[check](site)
+
+    refused = release(site, site.production())
+
+    assert refused.returncode == 1 and "Traceback" not in refused.out
+    assert ids(refused) - {"security.W018"} == {check}
+    assert "HINT: " in refused.stderr.partition(check)[2]
+
+    append(f'SILENCED_SYSTEM_CHECKS = ["{check}", "security.W018"]')(site)
+    silenced = site.run(site.python, "manage.py", "check", "--deploy", "--fail-level", "WARNING",
+                        env=site.production())  # fmt: skip
+    assert silenced.returncode == 0, silenced.out
+
+
+@pytest.mark.parametrize(
+    ("check", "weakness"),
+    [
+        ("deploy.E002", append("DATABASES = {}")),
+        ("deploy.E006", append("MIDDLEWARE.insert(0, MIDDLEWARE.pop(4))")),
+        ("deploy.E008", append("SECURE_CSP = {}")),
+        ("deploy.E009", append('LOGGING["loggers"]["django"]["propagate"] = False')),
+        ("deploy.E009", append("LOGGING = {'version': 1}")),
+        ("deploy.E014", remove("accounts/migrations/0001_initial.py")),
+        ("deploy.E014", write("application/models.py", UPLOAD.replace("File", "Text"))),
+        (
+            "deploy.E016",
+            append('CSRF_COOKIE_NAME, CSRF_COOKIE_DOMAIN = "__Host-csrf", "example.com"'),
+        ),
+    ],
+)
+def test_ours_refuse_other_ways_to_the_same_end(live, check, weakness):  # noqa: F811
+    site = live()
+    weakness(site)
+
+    assert check in ids(release(site, site.production()))
+
+
+def test_a_sentry_that_has_no_dsn_can_be_silenced(live):  # noqa: F811
+    site = live("sentry")
+    append('SILENCED_SYSTEM_CHECKS = ["deploy.E017"]')(site)
+
+    checked = site.run(site.python, "manage.py", "check", "--deploy", "--fail-level", "WARNING",
+                       env=site.production(SENTRY_DSN=""))  # fmt: skip
+
+    assert checked.returncode == 0, checked.out
+
+
+def test_ours_do_not_trouble_the_days_work(site):
+    """`check` without --deploy, which runserver and migrate run too, has none of them."""
+    assert site().manage("check").returncode == 0
+
+
+def test_readme_lists_all_of_ours(site):
+    readme = (site().path / "README.md").read_text()
+
+    assert [check for check in OURS if check.removeprefix("deploy.") not in readme] == []
