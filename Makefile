@@ -7,7 +7,7 @@ PYTHON ?= python3
 site: .venv/installed
 	.venv/bin/cookiecutter . --output-dir .. $(shell test -t 0 || echo --no-input)
 
-test: .venv/installed
+test: .venv/installed .venv/browser
 	.venv/bin/ruff check --config pyproject.toml
 	.venv/bin/ruff format --check --config pyproject.toml
 	.venv/bin/pytest
@@ -16,4 +16,11 @@ test: .venv/installed
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --upgrade "pip>=25.1"  # the first that knows --group
 	.venv/bin/pip install --quiet --group dev
+	touch $@
+
+# A browser for the tests: Debian's for root, as on a machine of CI's, else Playwright's own.
+.venv/browser: .venv/installed
+	command -v chromium || command -v google-chrome || \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install --yes -qq chromium; \
+	else .venv/bin/playwright install chromium; fi
 	touch $@

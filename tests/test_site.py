@@ -181,7 +181,15 @@ def test_live(site, copy_of, postgres, serve, free_port):
     status, headers, _ = get(url + stylesheet, **visitor)
     assert status == 200 and "immutable" in headers["Cache-Control"]
     assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert get(f"{url}/", Host="www.example.com")[:1] == (301,)
+    assert [get(f"{url}/{name}")[::2] for name in ("healthz", "readyz")] == [(200, "ok")] * 2
+    postgres.stop()
+    try:
+        assert [get(f"{url}/{name}")[0] for name in ("healthz", "readyz")] == [200, 503]
+    finally:
+        postgres.start()
+    assert get(f"{url}/readyz")[0] == 200
     assert "Page not found" in get(f"{url}/nothing/", **visitor)[2]
     assert "Bad request" in get(f"{url}/", **visitor | {"Host": "example.org"})[2]
     assert get(f"{url}/errors/500/", **visitor)[0] == 404

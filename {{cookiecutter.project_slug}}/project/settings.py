@@ -196,6 +196,7 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # Robots that call by number, many times a day, and are refused.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "axes": {"level": "WARNING"},
     },
 }
 
