@@ -111,6 +111,15 @@ def cookiecutter(output, environment, *arguments, template=ROOT):
     return run(command, output, environment | {"PWD": str(output)})
 
 
+def only(tmp_path, *programs):
+    """Return a folder with links to these programs, and nothing else in it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for program in programs:
+        (folder / program).symlink_to(shutil.which(program))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """Return the folder that all of pytest's worker processes share."""

@@ -1,0 +1,76 @@
+"""The first commit, and what to type where git does not make it."""
+
+import re
+
+from conftest import Site, cookiecutter, only, run
+from test_files import files_with
+
+
+def test_no_git(tmp_path, environment):
+    environment["PATH"] = str(only(tmp_path))
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 0, generated.out
+    assert re.search("git +not installed", generated.stdout)
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    assert "\nVerified" in generated.stdout
+    assert not (tmp_path / "out" / "my-site" / ".git").exists()
+
+
+def test_no_name_in_git(tmp_path, environment):
+    config = tmp_path / "gitconfig"
+    config.write_text("[user]\nuseConfigOnly = true\n")
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 0, generated.out
+    assert "it does not know your name" in generated.stdout
+    assert "  git config --global user.email" in generated.stdout
+    assert "git add" not in generated.stdout
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    project = Site(tmp_path / "out" / "my-site")
+    assert project.files() == files_with("rollbar") | {"uv.lock"}
+    assert project.run("git", "log").returncode != 0
+
+
+def test_a_commit_that_is_refused(tmp_path, environment):
+    hook = tmp_path / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\necho 'not on a Sunday' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with (tmp_path / "gitconfig").open("a") as config:
+        config.write(f"[core]\nhooksPath = {hook.parent}\n")
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert "not on a Sunday" in generated.stdout
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    project = Site(tmp_path / "out" / "my-site")
+    assert project.files() == files_with("rollbar") | {"uv.lock"}
+    assert project.run("git", "log").returncode != 0
+
+
+def test_no_name_of_the_users_ignored_files_is_left_out(tmp_path, environment):
+    ignored = tmp_path / "ignored"
+    ignored.write_text(".python-version\n*.lock\n")
+    with (tmp_path / "gitconfig").open("a") as config:
+        config.write(f"[core]\nexcludesFile = {ignored}\n")
+
+    cookiecutter(tmp_path / "out", environment)
+
+    assert Site(tmp_path / "out" / "my-site").files() == files_with("rollbar") | {"uv.lock"}
+
+
+def test_inside_another_repository_nothing_is_committed(tmp_path, environment):
+    out = tmp_path / "out"
+    out.mkdir()
+    run(["git", "init", "-q"], out)
+
+    generated = cookiecutter(out, environment)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert re.search("git +left alone", generated.stdout)
+    assert not (out / "my-site" / ".git").exists()
+    assert run(["git", "ls-files"], out).stdout == ""

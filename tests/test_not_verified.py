@@ -1,0 +1,129 @@
+"""Whatever keeps the checklist from being run keeps the project, and is said in plain words."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import BIN, ROOT, Site, cookiecutter, only, run
+from test_files import FILES
+
+
+def check_kept_but_not_verified(generated, output, reason):
+    """Assert that all files are there and staged, none committed, and that the report says so."""
+    project = Site(output / "my-site")
+    assert generated.returncode == 0, generated.out
+    assert "NOT VERIFIED: " in generated.stdout and reason in generated.stdout
+    assert re.search(r"^  \S*python\S* bootstrap\.py$", generated.stdout, re.MULTILINE)
+    assert "\nVerified" not in generated.stdout and "Traceback" not in generated.out
+    assert project.files() >= set(FILES)
+    assert project.run("git", "rev-parse", "--verify", "HEAD").returncode != 0
+    return project
+
+
+def test_no_network(tmp_path, environment):
+    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "1"}
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    project = check_kept_but_not_verified(generated, tmp_path / "out", "could not install")
+    del environment["UV_CACHE_DIR"], environment["UV_OFFLINE"]
+    finished = project.run(BIN / "python", "bootstrap.py", env=environment)
+    assert finished.returncode == 0 and "\nVerified" in finished.stdout, finished.out
+
+
+def test_no_uv(tmp_path, environment):
+    """Neither installed nor to be had: PATH has git alone."""
+    environment |= {"PATH": str(only(tmp_path, "git")), "PIP_NO_INDEX": "1", "UV": ""}
+    environment |= {
+        "PYENV_ROOT": str(tmp_path),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+    }
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    check_kept_but_not_verified(generated, tmp_path / "out", "uv is not installed")
+
+
+def test_no_interpreter(tmp_path, environment):
+    environment |= {"PATH": str(only(tmp_path, "git")), "PYENV_ROOT": str(tmp_path)}
+    environment |= {"UV_PYTHON_INSTALL_DIR": str(tmp_path), "UV_PYTHON_DOWNLOADS": "never"}
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    check_kept_but_not_verified(generated, tmp_path / "out", "3.14")
+
+
+def test_no_room_on_the_disk(tmp_path, environment):
+    """No file may grow past a megabyte, as on a disk that is full."""
+    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache")}
+
+    command = f"ulimit -f 1024; exec {BIN}/cookiecutter {ROOT} --no-input"
+    (tmp_path / "out").mkdir()
+    generated = run(["bash", "-c", command], tmp_path / "out", environment)
+
+    check_kept_but_not_verified(generated, tmp_path / "out", "could not install")
+
+
+def test_interrupted(tmp_path, environment):
+    (tmp_path / "out").mkdir()
+    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [BIN / "cookiecutter", ROOT, "--no-input"],
+        cwd=tmp_path / "out",
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        said = ""
+        while "packages" not in said:
+            said += process.stdout.read(1)
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.stdout.read()
+
+    # cookiecutter, which gets the signal too, says "Aborted!" and 1; what is asked of the hook
+    # is that it keeps the project and says what finishes the job.
+    assert "NOT VERIFIED: it was interrupted" in said and "bootstrap.py" in said
+    assert Site(tmp_path / "out" / "my-site").files() >= set(FILES)
+
+
+def test_nobody_reads_the_report(tmp_path, environment):
+    (tmp_path / "out").mkdir()
+    command = f"{BIN}/cookiecutter {ROOT} --no-input | head -2"
+
+    run(["bash", "-c", command], tmp_path / "out", environment)
+
+    log = Site(tmp_path / "out" / "my-site").run("git", "log", "--format=%s")
+    assert log.stdout == "Start my-site\n"
+
+
+def test_rendered_only(tmp_path, environment):
+    generated = cookiecutter(tmp_path / "out", environment | {"COOKIECUTTER_SKIP_SETUP": "1"})
+
+    (line,) = generated.stdout.splitlines()
+    assert "NOT installed, NOT checked" in line
+    assert line.endswith("cd my-site, then python bootstrap.py")
+    assert not {".env", ".git", ".venv", "uv.lock"} & set(os.listdir(tmp_path / "out" / "my-site"))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_cruft_has_its_comparisons_rendered_only(spoilt_template, tmp_path, environment, inside):
+    """Its inner runs have _commit in the context, and happen in the folder for temporary files."""
+    template = spoilt_template("")
+    answers = template / "cookiecutter.json"
+    answers.write_text(answers.read_text().replace("{", '{"_commit": "abc",', 1))
+    environment["TMPDIR"] = str(tmp_path if inside else tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert generated.returncode == 0, generated.out
+    assert ("Rendered only, for cruft to compare" in generated.stdout) == inside
+    assert (tmp_path / "out" / "my-site" / ".git").exists() != inside
