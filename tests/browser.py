@@ -1,0 +1,168 @@
+"""A site that is live as far as a browser can tell, and a visitor who looks at it in Chromium."""
+
+import http.client
+import os
+import re
+import shutil
+import ssl
+import threading
+import uuid
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from conftest import run
+from playwright.sync_api import expect, sync_playwright
+
+# Without them it wants a sandbox, which root cannot have, and tells its makers that it runs.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# In each page: what its policy stops is an error in the console, as all else that goes wrong is.
+TELL = """addEventListener("securitypolicyviolation", (event) =>
+    console.error(`CSP stopped ${event.blockedURI} (${event.effectiveDirective})`))"""
+FAILED = "Failed to load resource: the server responded with a status of"
+
+
+def go_live(site, serve, port, **variables):
+    """Start a Site under a live site's variables, by the Procfile's own line."""
+    path = f"{site.python.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = site.production(PATH=path, PORT=str(port), ALLOWED_HOSTS="localhost", **variables)
+    collected = site.manage("collectstatic", "--noinput", env=environment)
+    assert collected.returncode == 0, collected.out
+    web = re.search("^web: (.+)$", (site.path / "Procfile").read_text(), re.MULTILINE)[1]
+    serve(site, "bash", "-c", web, env=environment, port=port)
+
+
+class Forward(BaseHTTPRequestHandler):
+    """Passes a request on to the site, with what routers add, and the site's answer back."""
+
+    timeout = 10
+
+    def forward(self):
+        headers = dict(self.headers) | {
+            "X-Forwarded-For": self.client_address[0],
+            "X-Forwarded-Proto": "https",
+            "X-Request-Id": str(uuid.uuid4()),
+        }
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        site = http.client.HTTPConnection("127.0.0.1", self.server.site_port, timeout=30)
+        site.request(self.command, self.path, body, headers)
+        answer = site.getresponse()
+        content = answer.read()
+        site.close()
+        self.send_response_only(answer.status, answer.reason)
+        for name, value in answer.getheaders():
+            if name not in ("Connection", "Transfer-Encoding"):  # each connection has its own
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_HEAD = do_OPTIONS = do_POST = forward
+
+    def log_message(self, *args):
+        """The site has a log already."""
+
+
+class Router(ThreadingHTTPServer):
+    """Ends TLS in front of a site and says so in X-Forwarded-Proto, as Heroku's router does."""
+
+    def __init__(self, site_port, certificate):
+        super().__init__(("127.0.0.1", 0), Forward)
+        self.site_port = site_port
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        # Hands are shaken in each connection's own thread: browsers open some and then say nothing.
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+
+    def handle_error(self, *args):
+        """Say nothing: browsers hang up as they please, and miss a page that did not come."""
+
+
+@contextmanager
+def https(site_port, folder):
+    """Open a Router in front of a site's port; yield its address and the path of its certificate."""
+    certificate = folder / "localhost.pem"
+    made = run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-keyout", certificate, "-out", certificate,
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-addext", "keyUsage=critical,digitalSignature,keyCertSign"],
+        folder,
+    )  # fmt: skip
+    assert made.returncode == 0, made.out
+    with Router(site_port, certificate) as router:
+        thread = threading.Thread(target=router.serve_forever)
+        thread.start()
+        try:
+            yield f"https://localhost:{router.server_port}", certificate
+        finally:
+            router.shutdown()
+            thread.join()
+
+
+@contextmanager
+def chromium():
+    """Start Chromium without a window, the machine's or Playwright's; yield Playwright's Browser."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody with a browser, who takes a picture of each page and notes its errors."""
+
+    def __init__(self, browser, url, pictures):
+        self.context = browser.new_context(base_url=url, ignore_https_errors=True)
+        self.context.add_init_script(TELL)
+        self.page = self.context.new_page()
+        self.page.on("console", self.note_error)
+        self.page.on("pageerror", lambda error: self.errors.append((str(error), self.page.url)))
+        self.page.on("response", self.note_status)
+        self.pictures = pictures
+        self.errors = []
+        self.status = 0
+
+    def note_error(self, message):
+        if message.type == "error":
+            self.errors.append((message.text, message.location["url"]))
+
+    def note_status(self, response):
+        if response.request.is_navigation_request():
+            self.status = response.status
+
+    def submit(self, button, **fields):
+        """Fill in fields by their names, press a button, and wait for the page that comes."""
+        for name, value in fields.items():
+            self.page.locator(f"[name={name}]").fill(value)
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=button, exact=True).click()
+
+    def sees(self, title, status=200):
+        """Take a picture of the page; check that it is the right one, and that nothing is amiss.
+
+        Chromium's own line on an error page, that it is one, is as it should be.
+        """
+        expect(self.page).to_have_title(title, timeout=20_000)
+        self.page.wait_for_load_state()
+        number = len(list(self.pictures.iterdir())) + 1
+        name = "-".join(re.findall(r"\w+", title.removesuffix(" | My Site").lower()))
+        self.page.screenshot(path=self.pictures / f"{number:02}-{name}.png")
+        assert self.status == status, f"{title}: {self.status}"
+        amiss = [
+            f"{text} {url}"
+            for text, url in self.errors
+            if not (
+                status >= 400 and text.startswith(f"{FAILED} {status}") and url == self.page.url
+            )
+        ]
+        assert not amiss, "\n".join([title, *amiss])
+        self.errors.clear()

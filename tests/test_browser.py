@@ -1,0 +1,231 @@
+"""The generated site as somebody with a browser meets it, live and at home."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from browser import Visitor, chromium, go_live, https
+from conftest import unused_port
+
+PASSWORD = "a-long-and-boring-passphrase"
+CDN = "https://cdn.example.com"
+STYLE_SHEET = f'<link rel="stylesheet" href="{CDN}/x.css">'
+SPRING_GREEN = "rgb(0, 255, 127)"
+
+
+@pytest.fixture
+def pictures(shared, request):
+    """Return the folder for a test's pictures, to look at: in SCREENSHOTS, where that is set."""
+    folder = Path(os.environ.get("SCREENSHOTS") or shared / "screenshots") / request.node.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def live(site, copy_of, postgres, serve, free_port, tmp_path):
+    """Return the address of a live site: Postgres, gunicorn, https, and an account for Ada."""
+    own = copy_of(site())
+    database = f"""
+import psycopg
+psycopg.connect({postgres.url()!r}, autocommit=True).execute("CREATE DATABASE browser")
+"""
+    variables = {
+        "DATABASE_URL": postgres.url("browser"),
+        # Nobody listens there: the error that is made on purpose stays on this machine.
+        "ROLLBAR_ENDPOINT": "http://127.0.0.1:9/api/1/",
+        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+    }
+    for command in (
+        ["-c", database],
+        ["manage.py", "migrate", "--noinput"],
+        ["manage.py", "createsuperuser", "--noinput", "--username=ada", "--email=ada@example.com"],
+    ):
+        done = own.run(own.python, *command, env=own.production(**variables))
+        assert done.returncode == 0, done.out
+    go_live(own, serve, free_port, **variables)
+    with https(free_port, tmp_path) as (url, _):
+        yield url
+
+
+def test_a_visit_to_the_live_site(live, pictures):
+    """On each page, `sees` checks that the policy stopped nothing and that the console is silent."""
+    with chromium() as browser:
+        ada = Visitor(browser, live, pictures)
+        logs_in(ada)
+        changes_when_she_joined(ada)
+        adds_and_deletes_grace(ada)
+        meets_error_pages(ada)
+        guesses_her_password(ada)
+
+
+def logs_in(ada):
+    ada.page.goto("/")
+    ada.sees("My Site")
+    ada.page.get_by_role("link", name="The admin").click()
+    ada.sees("Log in | My Site")
+    ada.submit("Log in", username="ada", password=PASSWORD)
+    ada.sees("Site administration | My Site")
+
+    cookies = {cookie["name"]: cookie for cookie in ada.context.cookies()}
+    assert cookies.keys() == {"__Host-sessionid", "csrftoken"}
+    assert all(cookie["secure"] for cookie in cookies.values())
+    assert cookies["__Host-sessionid"]["httpOnly"]
+
+
+def changes_when_she_joined(ada):
+    """By the calendar and the clock, which are scripts that place what they show with styles."""
+    ada.page.get_by_role("link", name="Users").first.click()
+    ada.sees("Select user to change | My Site")
+    ada.page.locator("#result_list").get_by_role("link", name="ada").click()
+    ada.sees("ada | Change user | My Site")
+
+    calendar, clock = ada.page.locator("#calendarbox1"), ada.page.locator("#clockbox1")
+    ada.page.locator("#calendarlink1").click()
+    calendar.get_by_text("<").click()
+    ada.sees("ada | Change user | My Site")
+    calendar.get_by_text("15", exact=True).click()
+    ada.page.locator("#clocklink1").click()
+    ada.sees("ada | Change user | My Site")
+    clock.get_by_text("Noon").click()
+    assert ada.page.locator("#id_date_joined_0").input_value().endswith("-15")
+    assert ada.page.locator("#id_date_joined_1").input_value() == "12:00:00"
+
+    ada.submit("Save")
+    assert "was changed successfully" in ada.page.locator(".success").inner_text()
+    ada.sees("Select user to change | My Site")
+
+
+def adds_and_deletes_grace(ada):
+    ada.page.get_by_role("link", name="Add user").click()
+    ada.sees("Add user | My Site")
+    ada.submit("Save", username="grace", password1=PASSWORD, password2=PASSWORD)
+    ada.sees("grace | Change user | My Site")
+    ada.page.get_by_role("button", name="Delete").click()
+    ada.sees("Delete | My Site")
+    ada.submit("Yes, I’m sure")
+    assert "“grace” was deleted" in ada.page.locator(".success").inner_text()
+    ada.sees("Select user to change | My Site")
+
+
+def meets_error_pages(ada):
+    """And leaves: the last of them takes a form whose cookie is gone."""
+    ada.page.goto("/nothing/")
+    ada.sees("Page not found", status=404)
+    ada.page.goto("/boom/")
+    ada.sees("Something went wrong", status=500)
+    ada.page.goto("/admin/")
+    ada.submit("Log out")
+    ada.sees("Logged out | My Site")
+    ada.page.goto("/admin/login/")
+    ada.context.clear_cookies(name="csrftoken")
+    ada.submit("Log in", username="ada", password=PASSWORD)
+    ada.sees("Please try again", status=403)
+
+
+def guesses_her_password(ada):
+    ada.page.goto("/admin/login/")
+    for _ in range(9):
+        ada.submit("Log in", username="ada", password="wrong")
+        assert ada.status == 200
+    ada.sees("Error: Log in | My Site")
+    ada.submit("Log in", username="ada", password="wrong")
+    ada.sees("Too many attempts", status=429)
+    ada.page.goto("/admin/login/")
+    ada.submit("Log in", username="ada", password=PASSWORD)
+    assert "come back in 15 minutes" in ada.page.locator("main").inner_text()
+    ada.sees("Too many attempts", status=429)
+
+
+def add_to_home_page(site, html):
+    home = site.path / "application/templates/application/home.html"
+    start = "{% block content %}"
+    assert start in home.read_text()
+    home.write_text(home.read_text().replace(start, f"{start}\n{html}"))
+
+
+def allow(site, host):
+    """Edit the one list that says what pages may load."""
+    settings = site.path / "project/settings.py"
+    assert "CSP_HOSTS = []" in settings.read_text()
+    settings.write_text(settings.read_text().replace("CSP_HOSTS = []", f'CSP_HOSTS = ["{host}"]'))
+
+
+def run_at_home(site, serve):
+    """Start runserver; return the site's address and the file that has what it prints."""
+    port = unused_port()
+    command = [site.python, "manage.py", "runserver", "--noreload", port]
+    serve(site, *command, env={"PATH": os.environ["PATH"]}, port=port)
+    return f"http://127.0.0.1:{port}", site.path / f"server-{port}.log"
+
+
+def reports(terminal, within=10):
+    """Return what is said of the policy; browsers send their reports in their own time."""
+    until = time.monotonic() + within
+    while "CSP stopped" not in terminal.read_text() and time.monotonic() < until:
+        time.sleep(0.1)
+    return re.findall("CSP stopped .+", terminal.read_text())
+
+
+def background(visitor):
+    """Open the home page while the CDN has a style sheet for it, and return its colour."""
+    visitor.context.route(
+        f"{CDN}/x.css",
+        lambda route: route.fulfill(
+            content_type="text/css", body="body { background: springgreen }"
+        ),
+    )
+    visitor.page.goto("/")
+    return visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_a_style_sheet_from_elsewhere_at_home(site, copy_of, serve, pictures):
+    """The terminal says what was stopped and which list to edit; after the edit it is silent."""
+    own = copy_of(site())
+    add_to_home_page(own, STYLE_SHEET)
+    with chromium() as browser:
+        url, terminal = run_at_home(own, serve)
+        assert background(Visitor(browser, url, pictures)) != SPRING_GREEN
+        assert reports(terminal) == [
+            f"CSP stopped {CDN}/x.css (style-src-elem). To allow it, add the host to CSP_HOSTS; "
+            "better: put the file into static/."
+        ]
+
+        allow(own, CDN)
+        url, terminal = run_at_home(own, serve)
+        visitor = Visitor(browser, url, pictures)
+        assert background(visitor) == SPRING_GREEN
+        visitor.sees("My Site")
+        assert reports(terminal, within=1) == []
+
+
+def test_a_style_sheet_from_elsewhere_live(site, copy_of, serve, free_port, tmp_path, pictures):
+    own = copy_of(site())
+    add_to_home_page(own, STYLE_SHEET)
+    allow(own, CDN)
+    go_live(own, serve, free_port)
+    with chromium() as browser, https(free_port, tmp_path) as (url, _):
+        visitor = Visitor(browser, url, pictures)
+        assert background(visitor) == SPRING_GREEN
+        visitor.sees("My Site")
+
+
+def test_a_script_in_the_page_needs_a_nonce(site, copy_of, serve, pictures):
+    own = copy_of(site())
+    add_to_home_page(
+        own,
+        "<script>document.body.dataset.without = true</script>"
+        '<script nonce="{{ csp_nonce }}">document.body.dataset.nonce = true</script>',
+    )
+    with chromium() as browser:
+        url, terminal = run_at_home(own, serve)
+        visitor = Visitor(browser, url, pictures)
+        visitor.page.goto("/")
+        ran = visitor.page.evaluate("Object.keys(document.body.dataset)")
+
+    assert ran == ["nonce"]
+    assert reports(terminal) == [
+        "CSP stopped inline (script-src-elem). Put it into a file in static/, or give it a nonce: "
+        "README.md says how."
+    ]
