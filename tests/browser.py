@@ -41,7 +41,10 @@ def go_live(site, serve, port, **variables):
 class Forward(BaseHTTPRequestHandler):
     """Passes a request on to the site, with what routers add, and the site's answer back."""
 
-    timeout = 10
+    timeout = 30
+    protocol_version = (
+        "HTTP/1.1"  # connections are kept: closed early, they lose an answer at times
+    )
 
     def forward(self):
         headers = dict(self.headers) | {
@@ -57,8 +60,9 @@ class Forward(BaseHTTPRequestHandler):
         site.close()
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
-            if name not in ("Connection", "Transfer-Encoding"):  # each connection has its own
+            if name not in ("Connection", "Content-Length", "Transfer-Encoding"):
                 self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
@@ -70,6 +74,8 @@ class Forward(BaseHTTPRequestHandler):
 
 class Router(ThreadingHTTPServer):
     """Ends TLS in front of a site and says so in X-Forwarded-Proto, as Heroku's router does."""
+
+    request_queue_size = 100  # browsers come with several connections at once
 
     def __init__(self, site_port, certificate):
         super().__init__(("127.0.0.1", 0), Forward)

@@ -134,7 +134,7 @@ def guesses_her_password(ada):
     ada.sees("Too many attempts", status=429)
     ada.page.goto("/admin/login/")
     ada.submit("Log in", username="ada", password=PASSWORD)
-    assert "come back in 15 minutes" in ada.page.locator("main").inner_text()
+    assert "come back in at most 15 minutes" in ada.page.locator("main").inner_text()
     ada.sees("Too many attempts", status=429)
 
 

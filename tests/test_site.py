@@ -136,7 +136,7 @@ def test_at_home(site, copy_of, at_home, serve, free_port):
     assert status == 200 and "<h1>My Site</h1>" in page
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert not re.search(r"<style|<script|style=| on\w+=", page)
-    for name in ("400", "403", "403_csrf", "404", "500"):
+    for name in ("400", "403", "403_csrf", "404", "429", "500"):
         status, _, page = get(f"{url}/errors/{name}/")
         assert status == int(name[:3]) and "Traceback" not in page and "site.css" in page
         assert not re.search(r"<style|<script|style=| on\w+=", page)

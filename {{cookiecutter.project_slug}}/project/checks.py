@@ -27,14 +27,18 @@ WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 ERROR_PAGES = ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"]
 
 
-def deploy_check(kind, number, message, hint):
-    """Register a function that returns whether something is wrong, or what, for `check --deploy`."""
+def deploy_check(number, hint):
+    """Register a function for `check --deploy`: what it returns, unless false, is wrong.
+
+    Its docstring is what to say then; E or W in front of the number makes it an error or a warning.
+    """
 
     def decorate(is_wrong):
         def check(app_configs, **kwargs):
             wrong = is_wrong()
-            name = f"deploy.{kind.__name__[0]}{number:03}"
-            return [kind(message.format(wrong), hint=hint, id=name)] if wrong else []
+            kind = Error if number.startswith("E") else Warning
+            message = " ".join(is_wrong.__doc__.split()).format(wrong)
+            return [kind(message, hint=hint, id=f"deploy.{number}")] if wrong else []
 
         register(check, deploy=True)
         return is_wrong
@@ -47,98 +51,78 @@ def own_apps():
     return [app for app in apps.get_app_configs() if "site-packages" not in app.path]
 
 
-@deploy_check(
-    Warning,
-    1,
-    "This is the site as it runs at home, with DEBUG on.",
-    "To check it as it will run live: python bootstrap.py",
-)
+@deploy_check("W001", "To check it as it will run live: python bootstrap.py")
 def development():
+    """This is the site as it runs at home, with DEBUG on."""
     return settings.DEBUG
 
 
 @deploy_check(
-    Error,
-    2,
-    "The database is {}: with each restart of the server, all data is gone.",
+    "E002",
     "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL. "
     "On a server whose disk stays, silence this check.",
 )
 def lost_database():
+    """The database is {}: with each restart of the server, all data is gone."""
     engine = settings.DATABASES.get("default", {}).get("ENGINE", "")
     return {"sqlite3": "SQLite", "dummy": "missing", "": "missing"}.get(engine.rpartition(".")[2])
 
 
 @deploy_check(
-    Error,
-    3,
-    "ALLOWED_HOSTS lets anybody in by any name: {}",
+    "E003",
     "Name the site's hosts: heroku config:set ALLOWED_HOSTS=www.example.com,example.com",
 )
 def any_host():
+    """ALLOWED_HOSTS lets anybody in by any name: {}"""
     return ", ".join({"*", "."} & set(settings.ALLOWED_HOSTS))
 
 
-@deploy_check(
-    Error,
-    4,
-    "ALLOWED_HOSTS has this computer's own names only: every visitor would be refused.",
-    "heroku config:set ALLOWED_HOSTS=.herokuapp.com",
-)
+@deploy_check("E004", "heroku config:set ALLOWED_HOSTS=.herokuapp.com")
 def only_local_hosts():
+    """ALLOWED_HOSTS has this computer's own names only: every visitor would be refused."""
     return settings.ALLOWED_HOSTS and set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS
 
 
 @deploy_check(
-    Error,
-    5,
-    "http is sent to https, but nothing says which is which: visitors would be sent in a circle.",
+    "E005",
     'Put SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") back into the settings.',
 )
 def redirect_loop():
+    """http is sent to https, but nothing tells them apart: visitors would go in a circle."""
     return settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER
 
 
-@deploy_check(
-    Error,
-    6,
-    "WhiteNoise is not in MIDDLEWARE, or stands above the security middleware: there are no static "
-    "files, or they lack the security headers.",
-    f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.",
-)
+@deploy_check("E006", f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.")
 def whitenoise():
+    """WhiteNoise is not in MIDDLEWARE, or stands above the security middleware: there are no
+    static files, or they lack the security headers.
+    """
     order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP, WHITENOISE)]
     return WHITENOISE not in order or order[-1] != WHITENOISE
 
 
 @deploy_check(
-    Error,
-    7,
-    "Static files have no hash in their names: browsers would keep the old ones after a deploy.",
+    "E007",
     'In STORAGES["staticfiles"], use whitenoise.storage.CompressedManifestStaticFilesStorage.',
 )
 def unhashed_static_files():
+    """Static files have no hash in their names: browsers would keep the old ones after a deploy."""
     backend = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
     return not hasattr(backend, "hashed_name")
 
 
-@deploy_check(
-    Error,
-    8,
-    "There is no content security policy: a script that gets into a page may do what it likes.",
-    f"Put {CSP} into MIDDLEWARE and SECURE_CSP into the settings.",
-)
+@deploy_check("E008", f"Put {CSP} into MIDDLEWARE and SECURE_CSP into the settings.")
 def no_csp():
+    """There is no content security policy: a script that gets into a page may do what it likes."""
     return CSP not in settings.MIDDLEWARE or not settings.SECURE_CSP
 
 
 @deploy_check(
-    Error,
-    9,
-    "Nothing writes errors to the console, which is the platform's log.",
+    "E009",
     "In LOGGING, give root a logging.StreamHandler, and have django propagate to it.",
 )
 def silent_errors():
+    """Nothing writes errors to the console, which is the platform's log."""
     record = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR})
     logger = logging.getLogger("django.request")
     while logger:
@@ -151,8 +135,9 @@ def silent_errors():
     return True
 
 
-@deploy_check(Error, 10, "There is no page for: {}", "Put it into templates/.")
+@deploy_check("E010", "Put it into templates/.")
 def missing_error_pages():
+    """There is no page for: {}"""
     missing = []
     for name in ERROR_PAGES:
         try:
@@ -162,45 +147,38 @@ def missing_error_pages():
     return ", ".join(missing)
 
 
-@deploy_check(
-    Error,
-    11,
-    "Database connections are kept, but not tried before use: errors after the database restarts.",
-    'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.',
-)
+@deploy_check("E011", 'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.')
 def stale_connections():
+    """Database connections are kept, but not tried before use: errors after the database
+    restarts.
+    """
     database = settings.DATABASES.get("default", {})
     return database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS")
 
 
 @deploy_check(
-    Warning,
-    12,
-    "CSRF_TRUSTED_ORIGINS trusts pages that anybody on the way can change: {}",
+    "W012",
     "Write https:// instead: heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com",
 )
 def plain_http_origins():
+    """CSRF_TRUSTED_ORIGINS trusts pages that anybody on the way can change: {}"""
     return ", ".join(o for o in settings.CSRF_TRUSTED_ORIGINS if o.startswith("http://"))
 
 
 @deploy_check(
-    Warning,
-    13,
-    "With a year or more of HSTS and its preload flag, anybody may put the domain on the list that "
-    "browsers are shipped with, from which it takes months to get off.",
+    "W013",
     "heroku config:set SECURE_HSTS_SECONDS=15552000, or silence this check if that is what you want.",
 )
 def preloadable():
+    """With a year or more of HSTS and its preload flag, anybody may put the domain on the list
+    that browsers are shipped with, from which it takes months to get off.
+    """
     return settings.SECURE_HSTS_PRELOAD and settings.SECURE_HSTS_SECONDS >= ONE_YEAR
 
 
-@deploy_check(
-    Error,
-    14,
-    "Models differ from the migrations that are here: {}",
-    "python manage.py makemigrations, and commit what it makes.",
-)
+@deploy_check("E014", "python manage.py makemigrations, and commit what it makes.")
 def missing_migrations():
+    """Models differ from the migrations that are here: {}"""
     try:
         loader = MigrationLoader(None)  # no database is asked
     except ValueError as error:  # a migration of another app needs one that is not here
@@ -211,12 +189,11 @@ def missing_migrations():
 
 
 @deploy_check(
-    Error,
-    15,
-    "Uploads go to the server's own disk, which is emptied with each restart: {}",
+    "E015",
     "Keep them elsewhere (README, “Uploads”). On a server whose disk stays, silence this check.",
 )
 def lost_uploads():
+    """Uploads go to the server's own disk, which is emptied with each restart: {}"""
     return ", ".join(
         str(field)
         for app in own_apps()
@@ -227,12 +204,11 @@ def lost_uploads():
 
 
 @deploy_check(
-    Error,
-    16,
-    "Browsers refuse a cookie called __Host-… that has a domain: nobody could log in.",
+    "E016",
     "Take SESSION_COOKIE_DOMAIN and CSRF_COOKIE_DOMAIN out of the settings, or __Host- out of the name.",
 )
 def refused_cookies():
+    """Browsers refuse a cookie called __Host-… that has a domain: nobody could log in."""
     cookies = [
         (settings.SESSION_COOKIE_NAME, settings.SESSION_COOKIE_DOMAIN),
         (settings.CSRF_COOKIE_NAME, settings.CSRF_COOKIE_DOMAIN),

@@ -1,6 +1,7 @@
 import json
 import logging
 
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -20,7 +21,11 @@ def error_page(request, name):
     """Show an error page while DEBUG is on, when Django shows its own in its place: /errors/404/"""
     if name not in ERROR_PAGES:
         raise Http404(f"There is one for each of {', '.join(ERROR_PAGES)}.")
-    return render(request, f"{name}.html", status=int(name[:3]))
+    lockout = {
+        "failure_limit": settings.AXES_FAILURE_LIMIT,
+        "cooloff_timedelta": settings.AXES_COOLOFF_TIME,
+    }
+    return render(request, f"{name}.html", lockout, status=int(name[:3]))
 
 
 @csrf_exempt
@@ -29,8 +34,11 @@ def csp_report(request):
     report = json.loads(request.body).get("csp-report", {})
     blocked = report.get("blocked-uri", "")
     directive = report.get("effective-directive") or report.get("violated-directive")
-    cure = "To allow it, add the host to CSP_HOSTS; better: put the file into static/."
-    if blocked in ("inline", "eval"):
-        cure = "Put it into a file in static/, or give it a nonce: README.md says how."
-    logger.warning("CSP stopped %s (%s). %s", blocked, directive, cure)
+    cures = {
+        "data": f'To allow it, add "data:" to {directive} in SECURE_CSP.',
+        "eval": "It makes code of text; look for one that does not.",
+        "inline": "Put it into a file in static/, or give it a nonce: README.md says how.",
+    }
+    at_host = "To allow it, add the host to CSP_HOSTS; better: put the file into static/."
+    logger.warning("CSP stopped %s (%s). %s", blocked, directive, cures.get(blocked, at_host))
     return HttpResponse(status=204)
