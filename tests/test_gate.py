@@ -6,6 +6,7 @@ The first part are Django's checks that the design relies on, the second our own
 import re
 
 import pytest
+from conftest import CHECKLIST, run
 from test_environment import live, release  # noqa: F401
 
 SETTINGS = "project/settings.py"
@@ -74,7 +75,7 @@ OURS = {
     "deploy.E011": append('DATABASES["default"]["CONN_HEALTH_CHECKS"] = False'),
     "deploy.W012": append('CSRF_TRUSTED_ORIGINS = ["http://example.com"]'),
     "deploy.W013": append("SECURE_HSTS_SECONDS = 31536000"),
-    "deploy.E014": write("accounts/models.py", "\n    motto = __import__('django.db.models').db.models.TextField()\n"),
+    "deploy.E014": write("accounts/models.py", "\n    motto = __import__('django.db.models').db.models.TextField(default='')\n"),
     "deploy.E015": lambda site: (
         write("application/models.py", UPLOAD)(site),
         write("application/migrations/0001_initial.py", UPLOAD_MIGRATION)(site),
@@ -154,6 +155,23 @@ def test_ours_refuse_other_ways_to_the_same_end(live, check, weakness):  # noqa:
     weakness(site)
 
     assert check in ids(release(site, site.production()))
+
+
+def test_a_migration_that_was_made_but_not_committed(live, tmp_path):  # noqa: F811
+    """Heroku gets what is committed: there, the migration is missing."""
+    site = live()
+    append_motto = OURS["deploy.E014"]
+    append_motto(site)
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    assert site.run(*git, "commit", "-qam", "A motto").returncode == 0
+    made = site.run(site.python, "manage.py", "makemigrations", env=site.production())
+    assert "0002" in made.stdout
+    assert site.run(*git, "clone", "-q", ".", tmp_path / "clone").returncode == 0
+
+    pushed = run([site.python, *CHECKLIST], tmp_path / "clone", site.production())
+
+    assert ids(pushed) == {"deploy.E014"}
+    assert site.run(site.python, *CHECKLIST, env=site.production()).returncode == 0
 
 
 def test_a_sentry_that_has_no_dsn_can_be_silenced(live):  # noqa: F811
