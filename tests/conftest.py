@@ -54,6 +54,17 @@ def variables(path):
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
+def release(site, environment):
+    """Run the Procfile's release line as Heroku does."""
+    (line,) = [
+        line.removeprefix("release: ")
+        for line in (site.path / "Procfile").read_text().splitlines()
+        if line.startswith("release: ")
+    ]
+    path = f"{site.python.parent}:{os.environ['PATH']}"
+    return site.run("bash", "-c", line, env=environment | {"PATH": path})
+
+
 class Site:
     """A generated project."""
 
@@ -159,6 +170,18 @@ def copy_of(tmp_path):
         return Site(path)
 
     return copy
+
+
+@pytest.fixture
+def deployed(site, copy_of):
+    """Return a function that gives a site without .env for a tracker, as it would be deployed."""
+
+    def deploy(error_tracker="rollbar"):
+        live = copy_of(site(error_tracker))
+        (live.path / ".env").unlink()
+        return live
+
+    return deploy
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """The variables of a live site, weakened one by one: the release line refuses each by its name."""
 
-import os
-
 import pytest
+from conftest import release
 
 MARK = "s3cr3t"
-RELEASE = "release: "
 
 WEAKENED = [
     ("SECRET_KEY", None),
@@ -61,32 +59,9 @@ WEAKENED = [
 ]
 
 
-def release(site, environment):
-    """Run the Procfile's release line as Heroku does."""
-    (line,) = [
-        line.removeprefix(RELEASE)
-        for line in (site.path / "Procfile").read_text().splitlines()
-        if line.startswith(RELEASE)
-    ]
-    path = f"{site.python.parent}:{os.environ['PATH']}"
-    return site.run("bash", "-c", line, env=environment | {"PATH": path})
-
-
-@pytest.fixture
-def live(site, copy_of):
-    """Return a function that gives a site without .env for a tracker, as it would be deployed."""
-
-    def deployed(error_tracker="rollbar"):
-        deployed = copy_of(site(error_tracker))
-        (deployed.path / ".env").unlink()
-        return deployed
-
-    return deployed
-
-
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry", "none"])
-def test_the_safe_one_passes_once_and_again(live, postgres, error_tracker):
-    site = live(error_tracker)
+def test_the_safe_one_passes_once_and_again(deployed, postgres, error_tracker):
+    site = deployed(error_tracker)
     environment = site.production(DATABASE_URL=postgres.database(f"safe_{error_tracker}"))
 
     first, second = (release(site, environment) for _ in range(2))
@@ -97,8 +72,8 @@ def test_the_safe_one_passes_once_and_again(live, postgres, error_tracker):
 
 
 @pytest.mark.parametrize(("name", "value"), WEAKENED)
-def test_a_weakened_one_is_refused_by_name(live, name, value):
-    site = live("sentry" if name.startswith("SENTRY") else "rollbar")
+def test_a_weakened_one_is_refused_by_name(deployed, name, value):
+    site = deployed("sentry" if name.startswith("SENTRY") else "rollbar")
     environment = site.production(**{name: value})
     environment = {name: value for name, value in environment.items() if value is not None}
 
@@ -110,8 +85,8 @@ def test_a_weakened_one_is_refused_by_name(live, name, value):
     assert "Applying" not in refused.out
 
 
-def test_all_problems_come_at_once_and_say_what_to_type(live):
-    refused = release(live(), {"DEBUG": "maybe", "SECURE_HSTS_SECONDS": "an hour"})
+def test_all_problems_come_at_once_and_say_what_to_type(deployed):
+    refused = release(deployed(), {"DEBUG": "maybe", "SECURE_HSTS_SECONDS": "an hour"})
 
     for name in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "DATABASE_URL", "SECURE_HSTS_SECONDS"):
         assert f"\n  {name} " in refused.stderr
@@ -119,8 +94,8 @@ def test_all_problems_come_at_once_and_say_what_to_type(live):
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
-def test_gunicorn_says_it_as_plainly(live, name):
-    site = live()
+def test_gunicorn_says_it_as_plainly(deployed, name):
+    site = deployed()
 
     refused = site.run(
         site.python, "-m", "gunicorn", "project.wsgi", env=site.production(**{name: ""})
@@ -130,9 +105,9 @@ def test_gunicorn_says_it_as_plainly(live, name):
     assert f"  {name} is not set" in refused.out and "Traceback" not in refused.out
 
 
-def test_list_items_are_stripped(live):
+def test_list_items_are_stripped(deployed):
     show = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
-    site = live()
+    site = deployed()
 
     shown = site.run(
         site.python, "manage.py", "shell", "--no-imports", "-c", show,

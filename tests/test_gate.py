@@ -6,8 +6,7 @@ The first part are Django's checks that the design relies on, the second our own
 import re
 
 import pytest
-from conftest import CHECKLIST, run
-from test_environment import live, release  # noqa: F401
+from conftest import CHECKLIST, release, run
 
 SETTINGS = "project/settings.py"
 
@@ -107,8 +106,8 @@ def ids(refused):
 
 
 @pytest.mark.parametrize("check", DJANGO)
-def test_django_refuses(live, check):  # noqa: F811
-    site = live()
+def test_django_refuses(deployed, check):
+    site = deployed()
     DJANGO[check](site)
 
     refused = release(site, site.production())
@@ -118,8 +117,8 @@ def test_django_refuses(live, check):  # noqa: F811
 
 
 @pytest.mark.parametrize("check", OURS)
-def test_ours_refuse_and_can_be_silenced(live, check):  # noqa: F811
-    site = live()
+def test_ours_refuse_and_can_be_silenced(deployed, check):
+    site = deployed()
     OURS[check](site)
 
     refused = release(site, site.production())
@@ -150,16 +149,16 @@ def test_ours_refuse_and_can_be_silenced(live, check):  # noqa: F811
         ),
     ],
 )
-def test_ours_refuse_other_ways_to_the_same_end(live, check, weakness):  # noqa: F811
-    site = live()
+def test_ours_refuse_other_ways_to_the_same_end(deployed, check, weakness):
+    site = deployed()
     weakness(site)
 
     assert check in ids(release(site, site.production()))
 
 
-def test_a_migration_that_was_made_but_not_committed(live, tmp_path):  # noqa: F811
+def test_a_migration_that_was_made_but_not_committed(deployed, tmp_path):
     """Heroku gets what is committed: there, the migration is missing."""
-    site = live()
+    site = deployed()
     append_motto = OURS["deploy.E014"]
     append_motto(site)
     git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
@@ -174,8 +173,8 @@ def test_a_migration_that_was_made_but_not_committed(live, tmp_path):  # noqa: F
     assert site.run(site.python, *CHECKLIST, env=site.production()).returncode == 0
 
 
-def test_a_sentry_that_has_no_dsn_can_be_silenced(live):  # noqa: F811
-    site = live("sentry")
+def test_a_sentry_that_has_no_dsn_can_be_silenced(deployed):
+    site = deployed("sentry")
     append('SILENCED_SYSTEM_CHECKS = ["deploy.E017"]')(site)
 
     checked = site.run(site.python, "manage.py", "check", "--deploy", "--fail-level", "WARNING",
