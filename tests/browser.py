@@ -1,16 +1,11 @@
 """A site that is live as far as a browser can tell, and a visitor who looks at it in Chromium."""
 
-import http.client
 import os
 import re
 import shutil
-import ssl
-import threading
-import uuid
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from conftest import run
+from conftest import procfile
 from playwright.sync_api import expect, sync_playwright
 
 # Without them it wants a sandbox, which root cannot have, and tells its makers that it runs.
@@ -34,83 +29,7 @@ def go_live(site, serve, port, **variables):
     environment = site.production(PATH=path, PORT=str(port), ALLOWED_HOSTS="localhost", **variables)
     collected = site.manage("collectstatic", "--noinput", env=environment)
     assert collected.returncode == 0, collected.out
-    web = re.search("^web: (.+)$", (site.path / "Procfile").read_text(), re.MULTILINE)[1]
-    serve(site, "bash", "-c", web, env=environment, port=port)
-
-
-class Forward(BaseHTTPRequestHandler):
-    """Passes a request on to the site, with what routers add, and the site's answer back."""
-
-    timeout = 30
-    protocol_version = (
-        "HTTP/1.1"  # connections are kept: closed early, they lose an answer at times
-    )
-
-    def forward(self):
-        headers = dict(self.headers) | {
-            "X-Forwarded-For": self.client_address[0],
-            "X-Forwarded-Proto": "https",
-            "X-Request-Id": str(uuid.uuid4()),
-        }
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        site = http.client.HTTPConnection("127.0.0.1", self.server.site_port, timeout=30)
-        site.request(self.command, self.path, body, headers)
-        answer = site.getresponse()
-        content = answer.read()
-        site.close()
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
-            if name not in ("Connection", "Content-Length", "Transfer-Encoding"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_HEAD = do_OPTIONS = do_POST = forward
-
-    def log_message(self, *args):
-        """The site has a log already."""
-
-
-class Router(ThreadingHTTPServer):
-    """Ends TLS in front of a site and says so in X-Forwarded-Proto, as Heroku's router does."""
-
-    request_queue_size = 100  # browsers come with several connections at once
-
-    def __init__(self, site_port, certificate):
-        super().__init__(("127.0.0.1", 0), Forward)
-        self.site_port = site_port
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        # Hands are shaken in each connection's own thread: browsers open some and then say nothing.
-        self.socket = context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
-
-    def handle_error(self, *args):
-        """Say nothing: browsers hang up as they please, and miss a page that did not come."""
-
-
-@contextmanager
-def https(site_port, folder):
-    """Open a Router in front of a site's port; yield its address and the path of its certificate."""
-    certificate = folder / "localhost.pem"
-    made = run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-keyout", certificate, "-out", certificate,
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-addext", "keyUsage=critical,digitalSignature,keyCertSign"],
-        folder,
-    )  # fmt: skip
-    assert made.returncode == 0, made.out
-    with Router(site_port, certificate) as router:
-        thread = threading.Thread(target=router.serve_forever)
-        thread.start()
-        try:
-            yield f"https://localhost:{router.server_port}", certificate
-        finally:
-            router.shutdown()
-            thread.join()
+    serve(site, "bash", "-c", procfile(site.path)["web"], env=environment, port=port)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ import pytest
 from filelock import FileLock
 from postgres import Postgres
 
+pytest_plugins = ["live"]
+
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 BIN = Path(sys.executable).parent
@@ -54,14 +56,15 @@ def variables(path):
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
+def procfile(folder):
+    """Return the lines of a project's Procfile, as a dict."""
+    return dict(line.split(": ", 1) for line in (folder / "Procfile").read_text().splitlines())
+
+
 def release(site, environment):
     """Run the Procfile's release line as Heroku does."""
-    (line,) = [
-        line.removeprefix("release: ")
-        for line in (site.path / "Procfile").read_text().splitlines()
-        if line.startswith("release: ")
-    ]
     path = f"{site.python.parent}:{os.environ['PATH']}"
+    line = procfile(site.path)["release"]
     return site.run("bash", "-c", line, env=environment | {"PATH": path})
 
 
@@ -93,14 +96,19 @@ class Site:
 @pytest.fixture
 def environment(tmp_path):
     """Return the environment of somebody who has uv and a name in git, and no settings besides."""
-    gitconfig = tmp_path / "gitconfig"
+    return environment_in(tmp_path)
+
+
+def environment_in(folder):
+    """Return an environment whose configuration of git and cookiecutter stands in `folder`."""
+    gitconfig = folder / "gitconfig"
     gitconfig.write_text("[user]\nname = Ada\nemail = ada@example.com\n")
     inherited = {name: os.environ[name] for name in os.environ if name != "COOKIECUTTER_SKIP_SETUP"}
     return inherited | {
         "GIT_CONFIG_GLOBAL": str(gitconfig),
-        "COOKIECUTTER_CONFIG": str(cookiecutter_config(tmp_path)),
+        "COOKIECUTTER_CONFIG": str(cookiecutter_config(folder)),
         "UV": str(BIN / "uv"),
-        "PWD": str(tmp_path),
+        "PWD": str(folder),
     }
 
 
@@ -138,8 +146,8 @@ def shared(tmp_path_factory):
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
-@pytest.fixture
-def site(shared, environment):
+@pytest.fixture(scope="session")
+def site(shared, tmp_path_factory):
     """Return a function that gives the generated Site for a tracker and an hsts.
 
     Others use it too: whoever changes it works on a `copy_of` it.
@@ -150,6 +158,7 @@ def site(shared, environment):
         report = folder / "report.txt"
         with FileLock(f"{folder}.lock"):
             if not report.exists():
+                environment = environment_in(tmp_path_factory.mktemp("environment"))
                 answers = [f"error_tracker={error_tracker}", f"hsts={hsts}"]
                 done = cookiecutter(folder, environment, *answers)
                 assert done.returncode == 0, done.out
@@ -265,3 +274,19 @@ def unused_port():
     with socket.socket() as connection:
         connection.bind(("127.0.0.1", 0))
         return connection.getsockname()[1]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what test_faults.py and test_abuse.py have counted: a row for each fault."""
+    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
+    rows = [
+        value for report in reports for name, value in report.user_properties if name == "fault"
+    ]
+    if rows:
+        terminalreporter.section("faults under load: requests")
+        terminalreporter.line(f"{'':<36}{'sent':>8}{'answered':>10}{'failed':>8}{'slowest':>10}")
+        for row in rows:
+            terminalreporter.line(
+                f"{row['fault']:<36}{row['sent']:>8}{row['answered']:>10}{row['failed']:>8}"
+                f"{row['slowest']:>8.2f} s"
+            )

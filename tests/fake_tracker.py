@@ -15,6 +15,8 @@ from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from conftest import procfile
+
 VIEWS = Path(__file__).with_name("failing.py")
 HOST = "www.example.com"
 PATHS = {"rollbar": "/api/1/item/", "sentry": "/api/1/envelope/"}
@@ -171,8 +173,7 @@ class FailingSite:
 
     def start(self, serve):
         """Run what the Procfile has for the web."""
-        procfile = (self.site.path / "Procfile").read_text()
-        web = re.search("^web: (.+)$", procfile, re.MULTILINE)[1]
+        web = procfile(self.site.path)["web"]
         self.server = serve(self.site, "bash", "-c", web, env=self.variables, port=self.port)
 
     def stop(self):

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from browser import Visitor, chromium, go_live, https
+from browser import Visitor, chromium, go_live
 from conftest import unused_port
+from router import https
 
 PASSWORD = "a-long-and-boring-passphrase"
 CDN = "https://cdn.example.com"
@@ -45,8 +46,8 @@ psycopg.connect({postgres.url()!r}, autocommit=True).execute("CREATE DATABASE br
         done = own.run(own.python, *command, env=own.production(**variables))
         assert done.returncode == 0, done.out
     go_live(own, serve, free_port, **variables)
-    with https(free_port, tmp_path) as (url, _):
-        yield url
+    with https(tmp_path, free_port) as router:
+        yield router.url
 
 
 def test_a_visit_to_the_live_site(live, pictures):
@@ -205,8 +206,8 @@ def test_a_style_sheet_from_elsewhere_live(site, copy_of, serve, free_port, tmp_
     add_to_home_page(own, STYLE_SHEET)
     allow(own, CDN)
     go_live(own, serve, free_port)
-    with chromium() as browser, https(free_port, tmp_path) as (url, _):
-        visitor = Visitor(browser, url, pictures)
+    with chromium() as browser, https(tmp_path, free_port) as router:
+        visitor = Visitor(browser, router.url, pictures)
         assert background(visitor) == SPRING_GREEN
         visitor.sees("My Site")
 

@@ -13,7 +13,8 @@ from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
 
 import pytest
-from browser import go_live, https
+from browser import go_live
+from router import https
 
 # From which score on a grade is given; below the last it is F.
 GRADES = {
@@ -179,14 +180,14 @@ def scan(serve, free_port, tmp_path):
 
     def graded(site, **variables):
         go_live(site, serve, free_port, **variables)
-        with https(free_port, tmp_path) as (url, certificate):
-            context = ssl.create_default_context(cafile=certificate)
-            router = HTTPSConnection("localhost", urlsplit(url).port, context=context)
-            return [grade(page_points(router, path)) for path in ("/", "/admin/login/")]
+        with https(tmp_path, free_port) as router:
+            context = ssl.create_default_context(cafile=router.certificate)
+            by_https = HTTPSConnection("localhost", router.server_port, context=context)
+            return [grade(page_points(by_https, path)) for path in ("/", "/admin/login/")]
 
-    def page_points(router, path):
-        headers, page = ask(router, "GET", path)
-        preflight, _ = ask(router, "OPTIONS", path, Origin=ORIGIN)
+    def page_points(by_https, path):
+        headers, page = ask(by_https, "GET", path)
+        preflight, _ = ask(by_https, "OPTIONS", path, Origin=ORIGIN)
         by_http = HTTPConnection("127.0.0.1", free_port)  # no router says that it was https
         redirect, _ = ask(by_http, "GET", path, Host="localhost")
         return points(page, headers, redirect, preflight, "localhost")

@@ -151,51 +151,6 @@ def test_at_home(site, copy_of, at_home, serve, free_port):
     assert get(f"{url}/media/upload.txt")[2] == "uploaded"
 
 
-def test_live(site, copy_of, postgres, serve, free_port):
-    """The Procfile's own lines on the collected site."""
-    live = copy_of(site())
-    (live.path / ".env").unlink()
-    url = f"http://127.0.0.1:{free_port}"
-    path = f"{live.python.parent}:{os.environ['PATH']}"
-    environment = live.production(
-        PATH=path, PORT=str(free_port), DATABASE_URL=postgres.url(),
-        ALLOWED_HOSTS="www.example.com",
-    )  # fmt: skip
-    lines = dict(line.split(": ", 1) for line in (live.path / "Procfile").read_text().splitlines())
-    assert lines == {
-        "release": "python manage.py check --deploy --fail-level WARNING"
-        " && python manage.py migrate --noinput",
-        "web": "gunicorn project.wsgi --workers 2 --log-file -",
-    }
-
-    for command in ("python manage.py collectstatic --noinput", lines["release"]):
-        done = live.run("bash", "-c", command, env=environment)
-        assert done.returncode == 0, done.out
-    serve(live, "bash", "-c", lines["web"], env=environment, port=free_port)
-
-    visitor = {"Host": "www.example.com", "X-Forwarded-Proto": "https"}
-    status, headers, page = get(f"{url}/", **visitor)
-    assert status == 200
-    assert headers["Strict-Transport-Security"] == "max-age=3600; includeSubDomains; preload"
-    stylesheet = re.search(r'href="(/static/application/site\.\w+\.css)"', page)[1]
-    status, headers, _ = get(url + stylesheet, **visitor)
-    assert status == 200 and "immutable" in headers["Cache-Control"]
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert get(f"{url}/", Host="www.example.com")[:1] == (301,)
-    assert [get(f"{url}/{name}")[::2] for name in ("healthz", "readyz")] == [(200, "ok")] * 2
-    postgres.stop()
-    try:
-        assert [get(f"{url}/{name}")[0] for name in ("healthz", "readyz")] == [200, 503]
-    finally:
-        postgres.start()
-    assert get(f"{url}/readyz")[0] == 200
-    assert "Page not found" in get(f"{url}/nothing/", **visitor)[2]
-    assert "Bad request" in get(f"{url}/", **visitor | {"Host": "example.org"})[2]
-    assert get(f"{url}/errors/500/", **visitor)[0] == 404
-    assert get(f"{url}/static/application/site.css", **visitor)[0] == 200  # what 500.html links
-
-
 def test_checklist_at_home_says_how_to_check_production(site, at_home):
     checklist = site().run(site().python, *CHECKLIST, env=at_home)
 
