@@ -3,9 +3,16 @@
 import gc
 import os
 
+from gunicorn.workers import gthread
+
 # Threads: while one waits for a slow visitor or for the database, the others answer.
 worker_class = "gthread"
 threads = 4
+
+# A connection on which nothing comes is set aside after this many seconds. With gunicorn's 5, fifty
+# of them hold all threads for half a minute; there is no setting for it yet:
+# https://github.com/benoitc/gunicorn/pull/3635
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
 
 # Longer than the 90 seconds that Heroku's router keeps a connection open: closed from this end
 # first, a request that is just then on its way would be lost.
