@@ -35,6 +35,11 @@ def head(request, *headers, host=f"Host: {HOST}", proto="X-Forwarded-Proto: http
     return "\r\n".join([*filter(None, lines), "", ""]).encode("latin-1")
 
 
+def form(size):
+    """Return the headers without which a form of so many bytes would not be read."""
+    return f"Content-Length: {size}", "Cookie: csrftoken=" + "a" * 32, f"Origin: https://{HOST}"
+
+
 class Person:
     """Somebody with a browser's cookies, who follows no redirect."""
 

@@ -7,12 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from live import HOST, HTTPS, by_http, head
-
-
-def form(size):
-    return f"Content-Length: {size}", "Cookie: csrftoken=" + "a" * 32, f"Origin: https://{HOST}"
-
+from live import HTTPS, by_http, form, head
 
 FIELDS = b"&".join(b"field%d=1" % number for number in range(1100))
 ABUSE = {

@@ -117,7 +117,8 @@ def test_readme_puts_it_live_with_six_commands(render):
 
 def test_app_json_asks_for_what_production_needs(project):
     app = json.loads((project / "app.json").read_text())
-    needed = set(variables(project / "tests" / "production.env")) - {"DATABASE_URL"}
+    by_addons = {"DATABASE_URL", "ROLLBAR_ENDPOINT"}
+    needed = set(variables(project / "tests" / "production.env")) - by_addons
 
     assert set(app["env"]) == needed
     assert app["addons"] == ["heroku-postgresql:essential-0"]

@@ -43,7 +43,7 @@ def test_what_the_report_says(site):
     commands = [line.strip() for line in lines if line.startswith("  ") and not line.endswith(" s")]
 
     assert [step for step in steps if step != "version"] == [
-        "uv", "Python", "packages", "checklist", ".env", "database", "git",
+        "uv", "Python", "packages", ".env", "checklist", "database", "git",
     ]  # fmt: skip
     assert commands == [
         "cd my-site",

@@ -69,11 +69,16 @@ def test_its_own_tests_pass_under_both_runners(site, at_home, error_tracker, hst
     [
         ("project/settings.py", "ROOT_URLCONF", 'NEW = env("NEW", default="")\nROOT_URLCONF', "env_example"),
         ("project/settings.py", "default=3600", "default=0", "no_warning"),
-        ("project/settings.py", '"HTTP_X_FORWARDED_PROTO"', '"HTTP_X_PROTO"', "https"),
-        ("project/settings.py", '"default-src": [CSP.NONE]', '"default-src": ["*"]', "own"),
+        ("project/settings.py", "SSL_REDIRECT = not DEBUG", "SSL_REDIRECT = False", "sigterm"),
+        ("project/settings.py", '"default-src": [CSP.NONE]', '"default-src": ["*"]', "sites_own"),
         ("application/views.py", "@staff_member_required\n", "", "login"),
-        ("templates/500.html", "Something", "Anything", "crash"),
-        ("templates/base.html", "{{ SITE_NAME|default", "{{ NOTHING|default", "welcome"),
+        ("templates/500.html", "Something", "Anything", "sigterm"),
+        ("project/settings.py", '"project.context_processors.site_name",', "", "welcome"),
+        ("Procfile", "gunicorn project.wsgi", "gunicorn project.wsg", "sigterm"),
+        ("project/settings.py", "CompressedManifest", "Compressed", "sigterm"),
+        ("project/settings.py", '"enabled": env.bool', '"enabled": False and env.bool', "sigterm"),
+        ("project/settings.py", '"django": {"handlers": []', '"django": {"handlers": ["console"]', "sigterm"),
+        ("gunicorn.conf.py", "preload_app = True", "def on_exit(server): os._exit(1)", "sigterm"),
     ],
 )  # fmt: skip
 def test_its_own_tests_notice(site, copy_of, at_home, file, old, new, failing):
@@ -81,13 +86,9 @@ def test_its_own_tests_notice(site, copy_of, at_home, file, old, new, failing):
     path = changed.path / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    if failing == "welcome":
-        home = changed.path / "application/templates/application/home.html"
-        home.write_text(home.read_text().replace("SITE_NAME", "NOTHING"))
-        path.write_text(path.read_text().replace("SITE_NAME", "NOTHING"))
 
     noticed = changed.run(
-        changed.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", env=at_home
+        changed.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", failing, env=at_home
     )
 
     assert noticed.returncode == 1

@@ -12,7 +12,6 @@ if sys.version_info < (3, 10):
     sys.exit("bootstrap.py needs Python 3.10 or newer, and this is " + sys.version.split()[0] + ".")
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -21,6 +20,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,16 +32,8 @@ VENV_PYTHON = ROOT / ".venv" / BIN / "python"
 
 # What would lead a child process elsewhere: to another project, interpreter or settings module.
 # PYTHONDONTWRITEBYTECODE would have each Django command compile Django anew.
-MISLEADING = {
-    "DJANGO_SETTINGS_MODULE",
-    "PYTHONDONTWRITEBYTECODE",
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "UV_PROJECT",
-    "UV_PROJECT_ENVIRONMENT",
-    "UV_RUN_RECURSION_DEPTH",
-    "VIRTUAL_ENV",
-}
+MISLEADING = {"DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH"}
+MISLEADING |= {"UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH", "VIRTUAL_ENV"}
 
 
 class Unsafe(Exception):
@@ -60,10 +52,13 @@ def set_up():
             uv = find_uv(environment, Path(scratch))
             version, python = find_python(uv, environment)
             install(uv, python, environment)
-            check(environment)
-            pin(version)
             write_env()
-            migrate(environment)
+            with ThreadPoolExecutor() as beside:  # the checklist needs no database
+                migrated = beside.submit(migrate, environment)
+                check(environment)
+            with step("database") as line:
+                line.result = migrated.result()
+            pin(version)
     except (Unsafe, NotVerified):
         raise
     except KeyboardInterrupt:
@@ -94,16 +89,8 @@ def step(name):
 
 def run(command, environment):
     """Run `command` in this folder; return the finished process with its output as text."""
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    as_text = {"capture_output": True, "text": True, "encoding": "utf-8", "errors": "replace"}
+    return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, **as_text)
 
 
 def last_line(text):
@@ -123,16 +110,14 @@ def clean_environment():
     pyenv's shims answer for its active version alone, and for uv not at all in a folder that has
     a .python-version: in PATH, the versions that they stand for take their place.
     """
-    site = variables(".env.example")
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in site and name not in MISLEADING
-    }
+    hidden = variables(".env.example").keys() | MISLEADING
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
     pyenv = Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"))
     folders = environment.get("PATH", os.defpath).split(os.pathsep)
     folders = [folder for folder in folders if Path(folder) != pyenv / "shims"]
-    folders += [str(path if ON_WINDOWS else path / "bin") for path in pyenv.glob("versions/3.*")]
+    for version in PYTHONS:  # uv would try out each of the others, too
+        for path in pyenv.glob(f"versions/{version}*"):
+            folders.append(str(path if ON_WINDOWS else path / "bin"))
     environment["PATH"] = os.pathsep.join(folders)
     return environment
 
@@ -152,10 +137,7 @@ def find_uv(environment, scratch):
         if run(pip, environment).returncode == 0:
             line.result = "fetched with pip, for this once"
             return shutil.which("uv", path=f"{scratch}/bin{os.pathsep}{scratch}/Scripts")
-        raise NotVerified(
-            "uv is not installed and pip could not fetch it "
-            "(https://docs.astral.sh/uv/ says how to install it)"
-        )
+        raise NotVerified("uv is not installed, and pip cannot fetch it: see docs.astral.sh/uv")
 
 
 def find_python(uv, environment):
@@ -166,18 +148,12 @@ def find_python(uv, environment):
     """
     with step("Python") as line:
         pinned = ".".join((ROOT / ".python-version").read_text().strip().split(".")[:2])
-        query = [uv, "python", "list", "--only-installed", "--output-format", "json"]
-        listed = run([*query, ",".join([f">={PYTHONS[-1]}", "<3.15"])], environment)
-        installed = {}
-        for python in json.loads(listed.stdout or "[]"):
-            if python["implementation"] == "cpython" and re.fullmatch(r"[\d.]+", python["version"]):
-                version = ".".join(python["version"].split(".")[:2])
-                installed.setdefault(version, (version, python["path"]))
-                line.result = python["version"]
-        for version in [pinned, *PYTHONS]:
-            if version in installed:
-                line.result = f"{version}, at {installed[version][1]}"
-                return installed[version]
+        find = [uv, "python", "find", "--system", "--no-python-downloads"]
+        for version in dict.fromkeys([pinned, *PYTHONS]):
+            found = run([*find, f"cpython@{version}"], environment)
+            if found.returncode == 0:
+                line.result = f"{version}, at {found.stdout.strip()}"
+                return version, found.stdout.strip()
         line.result = f"{pinned}, which uv downloads"
         return pinned, pinned
 
@@ -228,25 +204,25 @@ def write_env():
         key = secrets.token_urlsafe(50)
         text = re.sub(r"^SECRET_KEY=.*$", f"SECRET_KEY={key}", example, flags=re.MULTILINE)
         try:
-            descriptor = os.open(ROOT / ".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            (ROOT / ".env").touch(0o600, exist_ok=False)
         except FileExistsError:
             line.result = "kept as it is"
             return
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        (ROOT / ".env").write_text(text, encoding="utf-8")
         line.result = "written, with a fresh SECRET_KEY"
 
 
 def migrate(environment):
-    """Migrate the local database, if it is SQLite: any other may be somebody else's, too."""
-    with step("database") as line:
-        if not variables(".env").get("DATABASE_URL", "").startswith("sqlite:"):
-            line.result = "left alone: .env names one that is not SQLite"
-            return
-        migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput"], environment)
-        if migrated.returncode != 0:
-            raise NotVerified(f"migrate failed: {last_line(migrated.stderr)}")
-        line.result = "migrated"
+    """Migrate the local database, if it is SQLite: any other may be somebody else's, too.
+
+    Return what was done.
+    """
+    if not variables(".env").get("DATABASE_URL", "").startswith("sqlite:"):
+        return "left alone: .env names one that is not SQLite"
+    migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput"], environment)
+    if migrated.returncode != 0:
+        raise NotVerified(f"migrate failed: {last_line(migrated.stderr)}")
+    return "migrated"
 
 
 def go_to(start):

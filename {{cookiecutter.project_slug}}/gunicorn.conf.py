@@ -42,11 +42,8 @@ def when_ready(server):
     wanted = os.environ.get("WEB_CONCURRENCY")
     by_hand = "WEB_CONCURRENCY_SET_BY" not in os.environ
     if wanted and by_hand and wanted != str(server.cfg.workers):
-        server.log.warning(
-            "WEB_CONCURRENCY=%s has no effect: the Procfile says --workers %s",
-            wanted,
-            server.cfg.workers,
-        )
+        has_no_effect = "WEB_CONCURRENCY=%s has no effect: the Procfile says --workers %s"
+        server.log.warning(has_no_effect, wanted, server.cfg.workers)
 
 
 def pre_fork(server, worker):

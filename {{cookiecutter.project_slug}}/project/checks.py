@@ -69,8 +69,7 @@ def lost_database():
 
 
 @deploy_check(
-    "E003",
-    "Name the site's hosts: heroku config:set ALLOWED_HOSTS=www.example.com,example.com",
+    "E003", "Name the site's hosts: heroku config:set ALLOWED_HOSTS=www.example.com,example.com"
 )
 def any_host():
     """ALLOWED_HOSTS lets anybody in by any name: {}"""
@@ -94,9 +93,7 @@ def redirect_loop():
 
 @deploy_check("E006", f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.")
 def whitenoise():
-    """WhiteNoise is not in MIDDLEWARE, or stands above the security middleware: there are no
-    static files, or they lack the security headers.
-    """
+    """WhiteNoise is missing or too high up: no static files, or none with the security headers."""
     order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP, WHITENOISE)]
     return WHITENOISE not in order or order[-1] != WHITENOISE
 
@@ -118,8 +115,7 @@ def no_csp():
 
 
 @deploy_check(
-    "E009",
-    "In LOGGING, give root a logging.StreamHandler, and have django propagate to it.",
+    "E009", "In LOGGING, give root a logging.StreamHandler, and have django propagate to it."
 )
 def silent_errors():
     """Nothing writes errors to the console, which is the platform's log."""
@@ -149,16 +145,13 @@ def missing_error_pages():
 
 @deploy_check("E011", 'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.')
 def stale_connections():
-    """Database connections are kept, but not tried before use: errors after the database
-    restarts.
-    """
+    """Database connections are kept, but not tried before use: errors once it has restarted."""
     database = settings.DATABASES.get("default", {})
     return database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS")
 
 
 @deploy_check(
-    "W012",
-    "Write https:// instead: heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com",
+    "W012", "Write https:// instead: heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com"
 )
 def plain_http_origins():
     """CSRF_TRUSTED_ORIGINS trusts pages that anybody on the way can change: {}"""

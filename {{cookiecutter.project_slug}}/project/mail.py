@@ -3,8 +3,6 @@ from environ import Env, ImproperlyConfigured
 
 from project.environment import Problem
 
-SMTP = {"smtp", "smtp+tls", "smtp+ssl"}
-
 
 class UnsetBackend(BaseEmailBackend):
     """The mailer of a site without EMAIL_URL: it says so, instead of pretending to send."""
@@ -25,7 +23,7 @@ def mailer(url):
     scheme = url.partition("://")[0]
     if scheme == "consolemail":
         return {"BACKEND": config["EMAIL_BACKEND"]}
-    if scheme not in SMTP or not config.get("EMAIL_HOST"):
+    if scheme not in {"smtp", "smtp+tls", "smtp+ssl"} or not config.get("EMAIL_HOST"):
         raise Problem("is not a mail server, such as smtp+tls://user:password@host:587")
     return {
         "BACKEND": config["EMAIL_BACKEND"],

@@ -212,11 +212,7 @@ ROLLBAR = {
     "branch": "main",
     "root": str(BASE_DIR),
     "code_version": os.environ.get("HEROKU_BUILD_COMMIT") or os.environ.get("HEROKU_SLUG_COMMIT"),
-    "endpoint": env(
-        "ROLLBAR_ENDPOINT",
-        cast=error_tracking.endpoint,
-        default="https://api.rollbar.com/api/1/",
-    ),
+    "endpoint": env("ROLLBAR_ENDPOINT", error_tracking.endpoint, error_tracking.ENDPOINT),
     "timeout": 3,
     "handler": "thread",
     "locals": {"enabled": False},

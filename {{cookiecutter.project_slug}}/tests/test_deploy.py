@@ -1,38 +1,154 @@
+"""The first deploy, rehearsed: the checklist, then the Procfile's web line for real."""
+
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from unittest import skipIf
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.test import SimpleTestCase
+from django.db import connection
+from django.test import SimpleTestCase, TransactionTestCase
+
+from bootstrap import clean_environment, run, variables
+
+HOST = "www.example.com"
+NOWHERE = "127.0.0.1:9"  # where tests/production.env has the error tracker
+# The site's own settings, but for where collectstatic puts what it collects.
+SETTINGS = "from project.settings import *\nSTATIC_ROOT = {!r}\n"
+# What comes before the web line, and somebody of the staff, who is logged in.
+PREPARE = """
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.test import Client
+call_command("collectstatic", interactive=False, verbosity=0)
+call_command("migrate", verbosity=0)
+client = Client()
+client.force_login(get_user_model().objects.create_superuser("ada"))
+print(client.cookies.output(attrs=[], header="").strip(), end="")
+"""
 
 
-def variables(name):
-    """Return the variables of a file such as .env.example, as a dict."""
-    text = (settings.BASE_DIR / name).read_text(encoding="utf-8")
-    return dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
-
-
-class ChecklistTests(SimpleTestCase):
-    def test_no_warning_under_the_variables_of_a_live_site(self):
-        at_home = variables(".env.example")
-        environment = {name: value for name, value in os.environ.items() if name not in at_home}
-
-        checklist = subprocess.run(
-            [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-            cwd=settings.BASE_DIR,
-            env=environment | variables("tests/production.env"),
-            capture_output=True,
-            text=True,
-        )
-
-        self.assertEqual(checklist.returncode, 0, checklist.stdout + checklist.stderr)
+def live(**changes):
+    """Return the environment of a live site, with some of its variables changed."""
+    return clean_environment() | variables("tests/production.env") | changes
 
 
 class EnvironmentTests(SimpleTestCase):
     def test_env_example_lists_each_variable_that_the_settings_read(self):
         source = (settings.BASE_DIR / "project" / "settings.py").read_text(encoding="utf-8")
-
         read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z_]+)"', source))
 
         self.assertEqual(read, set(variables(".env.example")))
+
+
+class ChecklistTests(SimpleTestCase):
+    def test_no_warning_under_the_variables_of_a_live_site(self):
+        command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+        checklist = run(command, live())
+        self.assertEqual(checklist.returncode, 0, checklist.stdout + checklist.stderr)
+
+
+class Tracker(BaseHTTPRequestHandler):
+    """Plays the error tracker, and counts what it is told."""
+
+    def do_POST(self):
+        self.server.items += 1
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@skipIf(os.name == "nt", "gunicorn does not run on Windows; in WSL it does: https://aka.ms/wsl")
+class WebLineTests(TransactionTestCase):
+    """What a dyno does, on this computer: only Heroku itself is missing."""
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(TemporaryDirectory()))
+        self.tracker = self.enterContext(HTTPServer(("127.0.0.1", 0), Tracker))
+        self.tracker.items = 0
+        Thread(target=self.tracker.serve_forever, args=[0.05]).start()
+        self.addCleanup(self.tracker.shutdown)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        (self.folder / "rehearsal.py").write_text(SETTINGS.format(str(self.folder / "static")))
+        self.environment = live(
+            ALLOWED_HOSTS=HOST,
+            DATABASE_URL=self.database(),
+            DJANGO_SETTINGS_MODULE="rehearsal",
+            GUNICORN_CMD_ARGS=f"--bind 127.0.0.1:{self.port}",
+            PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            PYTHONPATH=str(self.folder),
+        )
+        here = f"127.0.0.1:{self.tracker.server_port}"
+        for name, value in self.environment.items():
+            self.environment[name] = value.replace(NOWHERE, here)
+
+    def database(self):
+        """Return the URL of the tests' database; SQLite's is in memory, so a file stands in."""
+        if connection.vendor == "sqlite":
+            return f"sqlite:///{self.folder}/db.sqlite3"
+        name = connection.settings_dict["NAME"]
+        return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+    def start(self):
+        """Start the web line, and return when it listens."""
+        procfile = (settings.BASE_DIR / "Procfile").read_text()
+        line = re.search("^web: (.+)$", procfile, re.MULTILINE)[1]
+        log = self.enterContext((self.folder / "log").open("w"))
+        self.web = subprocess.Popen(
+            ["bash", "-c", line], cwd=settings.BASE_DIR, env=self.environment,
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        self.addCleanup(self.stop)
+        with socket.socket() as client:
+            while client.connect_ex(("127.0.0.1", self.port)) != 0:
+                assert self.web.poll() is None, self.log()
+                time.sleep(0.05)
+
+    def stop(self):
+        """End all its processes as Heroku does, by SIGTERM; return the exit code."""
+        if self.web.poll() is None:
+            os.killpg(self.web.pid, signal.SIGTERM)
+        return self.web.wait(25)
+
+    def log(self):
+        return (self.folder / "log").read_text()
+
+    def get(self, path, cookie="", proto="https"):
+        """Return headers and content of the answer to somebody who comes through a router."""
+        headers = {"Host": HOST, "X-Forwarded-Proto": proto, "Cookie": cookie}
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as client:
+            client.request("GET", path, headers=headers)
+            response = client.getresponse()
+            return response.headers, response.read().decode()
+
+    def test_from_the_first_visitor_to_sigterm(self):
+        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", PREPARE]
+        prepared = run(command, self.environment)
+        self.assertEqual(prepared.returncode, 0, prepared.stderr)
+        self.start()
+
+        _, home = self.get("/")
+        self.assertEqual(self.get("/", proto="http")[0]["Location"], f"https://{HOST}/")
+        headers, _ = self.get(re.search(r'href="(/static/.+?\.css)"', home)[1])
+        self.assertIn("immutable", headers["Cache-Control"])
+
+        self.assertIn("Something went wrong", self.get("/boom/", prepared.stdout)[1])
+        self.assertEqual(self.stop(), 0, self.log())
+        self.assertEqual(self.log().count("Traceback"), 1)
+        has_tracker = NOWHERE in str(variables("tests/production.env"))
+        self.assertEqual(self.tracker.items, int(has_tracker), "items at the error tracker")
