@@ -153,7 +153,7 @@ def summary(kind, report):
 
 @pytest.mark.parametrize(
     ("kind", "route"),
-    [("rollbar", "crash/<str:token>/"), ("sentry", "/crash/{token}/")],
+    [("rollbar", "crash/<str:token>/"), ("sentry", "crash/<str:token>/")],
 )
 def test_one_item_and_one_traceback_for_each_crash(failing_site, serve, kind, route):
     with FakeTracker(kind) as tracker:
