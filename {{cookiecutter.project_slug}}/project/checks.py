@@ -68,9 +68,7 @@ def lost_database():
     return {"sqlite3": "SQLite", "dummy": "missing", "": "missing"}.get(engine.rpartition(".")[2])
 
 
-@deploy_check(
-    "E003", "Name the site's hosts: heroku config:set ALLOWED_HOSTS=www.example.com,example.com"
-)
+@deploy_check("E003", "heroku config:set ALLOWED_HOSTS=www.example.com,example.com")
 def any_host():
     """ALLOWED_HOSTS lets anybody in by any name: {}"""
     return ", ".join({"*", "."} & set(settings.ALLOWED_HOSTS))
@@ -114,9 +112,7 @@ def no_csp():
     return CSP not in settings.MIDDLEWARE or not settings.SECURE_CSP
 
 
-@deploy_check(
-    "E009", "In LOGGING, give root a logging.StreamHandler, and have django propagate to it."
-)
+@deploy_check("E009", "In LOGGING, give root a StreamHandler, and have django propagate to it.")
 def silent_errors():
     """Nothing writes errors to the console, which is the platform's log."""
     record = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR})
@@ -150,9 +146,7 @@ def stale_connections():
     return database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS")
 
 
-@deploy_check(
-    "W012", "Write https:// instead: heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com"
-)
+@deploy_check("W012", "heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com")
 def plain_http_origins():
     """CSRF_TRUSTED_ORIGINS trusts pages that anybody on the way can change: {}"""
     return ", ".join(o for o in settings.CSRF_TRUSTED_ORIGINS if o.startswith("http://"))

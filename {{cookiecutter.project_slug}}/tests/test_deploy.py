@@ -78,6 +78,7 @@ class WebLineTests(TransactionTestCase):
 
     def setUp(self):
         self.folder = Path(self.enterContext(TemporaryDirectory()))
+        self.log = self.folder / "log"
         self.tracker = self.enterContext(HTTPServer(("127.0.0.1", 0), Tracker))
         self.tracker.items = 0
         Thread(target=self.tracker.serve_forever, args=[0.05]).start()
@@ -108,7 +109,7 @@ class WebLineTests(TransactionTestCase):
         """Start the web line, and return when it listens."""
         procfile = (settings.BASE_DIR / "Procfile").read_text()
         line = re.search("^web: (.+)$", procfile, re.MULTILINE)[1]
-        log = self.enterContext((self.folder / "log").open("w"))
+        log = self.enterContext(self.log.open("w"))
         self.web = subprocess.Popen(
             ["bash", "-c", line], cwd=settings.BASE_DIR, env=self.environment,
             stdout=log, stderr=log, start_new_session=True,
@@ -116,7 +117,7 @@ class WebLineTests(TransactionTestCase):
         self.addCleanup(self.stop)
         with socket.socket() as client:
             while client.connect_ex(("127.0.0.1", self.port)) != 0:
-                assert self.web.poll() is None, self.log()
+                assert self.web.poll() is None, self.log.read_text()
                 time.sleep(0.05)
 
     def stop(self):
@@ -124,9 +125,6 @@ class WebLineTests(TransactionTestCase):
         if self.web.poll() is None:
             os.killpg(self.web.pid, signal.SIGTERM)
         return self.web.wait(25)
-
-    def log(self):
-        return (self.folder / "log").read_text()
 
     def get(self, path, cookie="", proto="https"):
         """Return headers and content of the answer to somebody who comes through a router."""
@@ -148,7 +146,7 @@ class WebLineTests(TransactionTestCase):
         self.assertIn("immutable", headers["Cache-Control"])
 
         self.assertIn("Something went wrong", self.get("/boom/", prepared.stdout)[1])
-        self.assertEqual(self.stop(), 0, self.log())
-        self.assertEqual(self.log().count("Traceback"), 1)
+        self.assertEqual(self.stop(), 0, self.log.read_text())
+        self.assertEqual(self.log.read_text().count("Traceback"), 1)
         has_tracker = NOWHERE in str(variables("tests/production.env"))
         self.assertEqual(self.tracker.items, int(has_tracker), "items at the error tracker")
