@@ -1,7 +1,7 @@
 # The two commands of the README, for a machine that has Python and nothing else.
 PYTHON ?= python3
 
-.PHONY: site test
+.PHONY: site test benchmark
 
 # Asks its questions; where nobody can answer, the defaults it is.
 site: .venv/installed
@@ -11,6 +11,11 @@ test: .venv/installed .venv/browser
 	.venv/bin/ruff check --config pyproject.toml
 	.venv/bin/ruff format --check --config pyproject.toml
 	.venv/bin/pytest
+
+# Some ten minutes; writes docs/benchmarks.md and docs/growth.svg.
+benchmark: .venv/installed
+	.venv/bin/pip install --quiet --group benchmark
+	PYTHONPATH=tests .venv/bin/python benchmarks
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -24,11 +24,9 @@ FAILED = "Failed to load resource: the server responded with a status of"
 
 
 def go_live(site, serve, port, **variables):
-    """Start a Site under a live site's variables, by the Procfile's own line."""
+    """Start a Site with collected files under a live site's variables, by the Procfile's line."""
     path = f"{site.python.parent}{os.pathsep}{os.environ['PATH']}"
     environment = site.production(PATH=path, PORT=str(port), ALLOWED_HOSTS="localhost", **variables)
-    collected = site.manage("collectstatic", "--noinput", env=environment)
-    assert collected.returncode == 0, collected.out
     serve(site, "bash", "-c", procfile(site.path)["web"], env=environment, port=port)
 
 

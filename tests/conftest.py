@@ -193,6 +193,25 @@ def deployed(site, copy_of):
     return deploy
 
 
+@pytest.fixture(scope="session")
+def collect(shared):
+    """Return a function that collects the static files of a Site.
+
+    They are the same for all, and compressing them takes longer than most tests: it is done once.
+    """
+
+    def copy_collected(site):
+        folder = shared / "staticfiles"
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                done = site.manage("collectstatic", "--noinput", env=site.production())
+                assert done.returncode == 0, done.out
+                shutil.copytree(site.path / "staticfiles", folder)
+        shutil.copytree(folder, site.path / "staticfiles", dirs_exist_ok=True)
+
+    return copy_collected
+
+
 @pytest.fixture
 def spoilt_template(tmp_path):
     """Return a function that gives a copy of the template with a line appended to a file of it."""

@@ -25,7 +25,7 @@ def pictures(shared, request):
 
 
 @pytest.fixture
-def live(site, copy_of, postgres, serve, free_port, tmp_path):
+def live(site, copy_of, collect, postgres, serve, free_port, tmp_path):
     """Return the address of a live site: Postgres, gunicorn, https, and an account for Ada."""
     own = copy_of(site())
     database = f"""
@@ -45,6 +45,7 @@ psycopg.connect({postgres.url()!r}, autocommit=True).execute("CREATE DATABASE br
     ):
         done = own.run(own.python, *command, env=own.production(**variables))
         assert done.returncode == 0, done.out
+    collect(own)
     go_live(own, serve, free_port, **variables)
     with https(tmp_path, free_port) as router:
         yield router.url
@@ -201,10 +202,13 @@ def test_a_style_sheet_from_elsewhere_at_home(site, copy_of, serve, pictures):
         assert reports(terminal, within=1) == []
 
 
-def test_a_style_sheet_from_elsewhere_live(site, copy_of, serve, free_port, tmp_path, pictures):
+def test_a_style_sheet_from_elsewhere_live(
+    site, copy_of, collect, serve, free_port, tmp_path, pictures
+):
     own = copy_of(site())
     add_to_home_page(own, STYLE_SHEET)
     allow(own, CDN)
+    collect(own)
     go_live(own, serve, free_port)
     with chromium() as browser, https(tmp_path, free_port) as router:
         visitor = Visitor(browser, router.url, pictures)

@@ -172,13 +172,14 @@ def ask(connection, method, path, **headers):
 
 
 @pytest.fixture
-def scan(serve, free_port, tmp_path):
+def scan(collect, serve, free_port, tmp_path):
     """Return a function that starts a Site live and gives the score and grade of two of its pages.
 
     The home page sets no cookie; the login page does, and has scripts.
     """
 
     def graded(site, **variables):
+        collect(site)
         go_live(site, serve, free_port, **variables)
         with https(tmp_path, free_port) as router:
             context = ssl.create_default_context(cafile=router.certificate)

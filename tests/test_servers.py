@@ -20,12 +20,12 @@ WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterator
 def documented(server):
     """Return what servers.md has for a server: what to type, its web line, the end of asgi.py."""
     text = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
-    add, web = re.search(rf"## {server}\n\n```\n(uv add .+)\nweb: (.+)\n```", text).groups()
+    add, web = re.search(rf"## {server}\n+```\n(uv add .+)\nweb: (.+)\n```", text).groups()
     return add, web, re.search("```python\n(.+?)```", text, re.DOTALL)[1]
 
 
 @pytest.fixture
-def served(deployed, environment, serve, postgres, free_port):
+def served(deployed, collect, environment, serve, postgres, free_port):
     """Return a function that gives a FailingSite on a server, with its own .venv and database."""
 
     def start(server, tracker):
@@ -43,7 +43,7 @@ def served(deployed, environment, serve, postgres, free_port):
             asgi.write(end_of_asgi)
         url = postgres.database(f"site{free_port}")
         failing.variables |= {"DATABASE_URL": url, "PYTHONWARNINGS": WARNINGS}
-        failing.manage("collectstatic", "--noinput")
+        collect(site)
         failing.start(serve)
         return failing
 

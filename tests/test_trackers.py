@@ -155,7 +155,7 @@ def summary(kind, report):
     ("kind", "route"),
     [("rollbar", "crash/<str:token>/"), ("sentry", "crash/<str:token>/")],
 )
-def test_one_item_and_one_traceback_for_each_crash(failing_site, serve, kind, route):
+def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve, kind, route):
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables |= {
@@ -163,7 +163,7 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, serve, kind, ro
             "HEROKU_BUILD_COMMIT": "built",
             "HEROKU_SLUG_COMMIT": "older",
         }
-        failing.manage("collectstatic", "--noinput")
+        collect(failing.site)
         failing.start(serve)
 
         for place in PLACES:
