@@ -9,6 +9,8 @@ from contextlib import ExitStack
 import pytest
 from live import HTTPS, by_http, form, head
 
+pytestmark = pytest.mark.slow
+
 FIELDS = b"&".join(b"field%d=1" % number for number in range(1100))
 ABUSE = {
     "a host with a space": (head("GET /", host="Host: local host"), 400),

@@ -10,6 +10,8 @@ from browser import Visitor, chromium, go_live
 from conftest import unused_port
 from router import https
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "a-long-and-boring-passphrase"
 CDN = "https://cdn.example.com"
 STYLE_SHEET = f'<link rel="stylesheet" href="{CDN}/x.css">'

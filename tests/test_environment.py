@@ -3,6 +3,8 @@
 import pytest
 from conftest import release
 
+pytestmark = pytest.mark.slow
+
 MARK = "s3cr3t"
 
 WEAKENED = [

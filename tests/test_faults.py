@@ -15,6 +15,8 @@ from types import SimpleNamespace
 import pytest
 from live import HOST, by_http, form, head
 
+pytestmark = pytest.mark.slow
+
 LOAD = Path(__file__).with_name("load.py")
 
 

@@ -8,6 +8,8 @@ import re
 import pytest
 from conftest import CHECKLIST, release, run
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = "project/settings.py"
 
 

@@ -9,6 +9,8 @@ import pytest
 from conftest import BIN, CHECKLIST, COMBINATIONS, ROOT, Site, cookiecutter, run, variables
 from test_files import NOT_IN_GIT, files_with
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
 def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):

@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
 from conftest import Site, cookiecutter, only, run
 from test_files import files_with
+
+pytestmark = pytest.mark.slow
 
 
 def test_no_git(tmp_path, environment):

@@ -10,6 +10,8 @@ import pytest
 from conftest import BIN, ROOT, Site, cookiecutter, only, run
 from test_files import FILES
 
+pytestmark = pytest.mark.slow
+
 
 def check_kept_but_not_verified(generated, output, reason):
     """Assert that all files are there and staged, none committed, and that the report says so."""

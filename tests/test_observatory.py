@@ -16,6 +16,8 @@ import pytest
 from browser import go_live
 from router import https
 
+pytestmark = pytest.mark.slow
+
 # From which score on a grade is given; below the last it is F.
 GRADES = {
     100: "A+", 90: "A", 85: "A-", 80: "B+", 70: "B", 65: "B-",

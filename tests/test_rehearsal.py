@@ -10,6 +10,8 @@ import pytest
 from heroku import refusals
 from live import HOST, HTTPS, Person, by_http, on_heroku
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "text", "word"),

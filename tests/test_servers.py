@@ -13,6 +13,8 @@ from conftest import BIN, ROOT, procfile, run
 from fake_tracker import HOST, FailingSite, FakeTracker
 from live import by_http, head
 
+pytestmark = pytest.mark.slow
+
 # All warnings are errors but the one that servers.md speaks of.
 WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterators"
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from conftest import CHECKLIST
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def at_home(environment):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from fake_tracker import FailingSite, FakeTracker
 
+pytestmark = pytest.mark.slow
+
 # What the site itself writes: its errors, and lines of gunicorn's and its own.
 ERROR = r"(?s:ERROR django\.request .*?\nRuntimeError: crash in view\n)"
 OWN = rf"{ERROR}|\[\d{{4}}-.*\n|INFO project .*\n"

