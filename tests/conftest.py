@@ -258,8 +258,9 @@ def serve():
                 start_new_session=True,
             )
         servers.append(server)
+        until = time.monotonic() + 60
         while not listens(port):
-            assert server.poll() is None, log.read_text()
+            assert server.poll() is None and time.monotonic() < until, log.read_text()
             time.sleep(0.1)
         return server
 

@@ -92,6 +92,7 @@ class WebLineTests(TransactionTestCase):
             DJANGO_SETTINGS_MODULE="rehearsal",
             GUNICORN_CMD_ARGS=f"--bind 127.0.0.1:{self.port}",
             PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            PORT=str(self.port),
             PYTHONPATH=str(self.folder),
         )
         here = f"127.0.0.1:{self.tracker.server_port}"

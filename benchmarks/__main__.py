@@ -1,0 +1,73 @@
+"""Measures a generated site beside plain startproject, in one run: make benchmark
+
+What is compared takes turns, so that a machine that changes its speed does so for both. Quoted are
+medians, and the median of the turns' ratios. CPU is what the kernel's accounts say; requests in a
+second depend on who else uses the machine. The tables go into docs/benchmarks.md.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import figures
+import growth
+from conftest import unused_port
+from postgres import Postgres
+from sites import WHITENOISE, generated, plain
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def table(title, columns, rows):
+    """Print rows as a table, each as it comes; return it as Markdown."""
+    print(f"\n{title}: {' | '.join(columns)}", flush=True)
+    lines = [f"## {title}", "", f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    for row in rows:
+        cells = [f"{cell:.0f}" if isinstance(cell, float) else str(cell) for cell in row]
+        print("  " + " | ".join(cells), flush=True)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def main():
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    postgres = Postgres(unused_port())
+    try:
+        ours = generated(folder / "ours", postgres, "rollbar")
+        none = generated(folder / "none", postgres, "none")
+        base = plain(folder / "plain", ours.python, postgres)
+        static = plain(folder / "static", ours.python, postgres, WHITENOISE)
+        tables = [
+            table(
+                "Generation", figures.GENERATION, figures.generation(folder, ours.python.resolve())
+            ),
+            table("Requests", figures.REQUESTS, figures.requests(base, static, ours, none)),
+            table("Start and memory", figures.START, figures.start(base, ours, none)),
+            table("Where the start goes", figures.IMPORTS, figures.imports(base, ours)),
+            table("Two workers", figures.BALANCE, figures.balance(ours)),
+        ]
+        memories = growth.memories(base, ours)
+        connections = growth.connections(ours, postgres)
+        answers = growth.answers(ours)
+        tables += [
+            table("Memory, after load", growth.MEMORY, memories),
+            table("Database connections", growth.CONNECTIONS, connections),
+            table("Dynos", growth.ANSWERS, answers),
+        ]
+        growth.plot(memories, connections, answers, DOCS / "growth.svg")
+    finally:
+        postgres.remove()
+        shutil.rmtree(folder)
+    text = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    introduction = text[: text.index("<!-- measured -->")]
+    measured = (
+        f"<!-- measured -->\n\nMeasured on {date.today():%d %B %Y}, {os.cpu_count()} cores.\n\n"
+    )
+    (DOCS / "benchmarks.md").write_text(introduction + measured + "\n".join(tables))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

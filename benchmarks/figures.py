@@ -1,0 +1,198 @@
+"""What is measured of a generated site beside plain startproject: each function yields rows."""
+
+import json
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from conftest import CHECKLIST, cookiecutter, environment_in, run, variables
+from fake_tracker import FakeTracker
+from sites import HOST
+
+LOAD = Path(__file__).with_name("load.py")
+TURNS = 7
+GENERATION = ["", "by hand", "ours", "ratio", "wanted"]
+REQUESTS = [
+    "", "CPU, plain", "ours", "ratio", "wanted", "in a second, plain", "ours", "ratio", "wanted",
+]  # fmt: skip
+START = ["", "plain", "ours", "ratio", "wanted"]
+IMPORTS = ["packages", "plain", "ours"]
+BALANCE = ["run", "busiest worker's share of CPU, 16 kept connections", "wanted"]
+LOADS = ["idle", "after empty answers", "after pages and logins"]
+# What is imported for the tracker's sake.
+OF_TRACKER = {"rollbar", "requests", "urllib3", "certifi", "charset_normalizer", "idna", "six"}
+
+
+def visit(port, path, count, connections=16, certificate=""):
+    """Have a port asked `count` times; return how often it was, and in how many seconds."""
+    command = [sys.executable, LOAD, port, path, count, connections, certificate,
+               f"Host:{HOST}", "X-Forwarded-Proto:https"]  # fmt: skip
+    done = run(command, LOAD.parent)
+    assert done.returncode == 0, done.out
+    result = json.loads(done.stdout)
+    (sent,) = result["statuses"].values()  # they all have the same
+    return sent, result["seconds"]
+
+
+def load(server, path, count):
+    """Have a server asked `count` times; return CPU in µs a request, and requests a second."""
+    before = server.all_cpu()
+    sent, seconds = visit(server.port, path, count)
+    return (server.all_cpu() - before) / sent * 1e6, sent / seconds
+
+
+def take_turns(first, second):
+    """Call two functions in turn; return the medians of both, and the median of their ratios."""
+    turns = [(first(), second()) for _ in range(TURNS)]
+    return *(median(turn[n] for turn in turns) for n in (0, 1)), median(b / a for a, b in turns)
+
+
+def generation(folder, python):
+    """The hook's work, and the same steps by hand: rendering, `uv sync`, `check --deploy`."""
+    environment = environment_in(folder)
+    places = (folder / f"generated-{number}" for number in range(100))
+
+    def by_hand():
+        place = next(places)
+        began = time.monotonic()
+        cookiecutter(place, environment | {"COOKIECUTTER_SKIP_SETUP": "1"})
+        site = place / "my-site"
+        live = environment | variables(site / "tests" / "production.env")
+        for command, env in (
+            ([environment["UV"], "sync", "--python", python], environment),
+            ([site / ".venv" / "bin" / "python", *CHECKLIST], live),
+        ):
+            done = run(command, site, env)
+            assert done.returncode == 0, done.out
+        seconds = time.monotonic() - began
+        shutil.rmtree(place)
+        return seconds
+
+    def ours():
+        place = next(places)
+        began = time.monotonic()
+        done = cookiecutter(place, environment)
+        assert done.returncode == 0, done.out
+        seconds = time.monotonic() - began
+        shutil.rmtree(place)
+        return seconds
+
+    hand, mine, ratio = take_turns(by_hand, ours)
+    yield [
+        "from answers to a proven site",
+        f"{hand:.1f} s",
+        f"{mine:.1f} s",
+        f"{ratio:.2f}",
+        "≤ 1.20",
+    ]
+
+
+def hashed(site):
+    """Return the address of one of the admin's style sheets, by its hashed name."""
+    manifest = json.loads((site.folder / "staticfiles" / "staticfiles.json").read_text())
+    return "/static/" + manifest["paths"]["admin/css/base.css"]
+
+
+def requests(base, static, ours, none):
+    """The CPU and the rate of requests; the tracker of the failing ones takes them and is silent."""
+    with ExitStack() as stack, FakeTracker("rollbar", "hanging") as tracker:
+
+        def start(site, **changes):
+            return stack.enter_context(site.start(**changes))
+
+        logged = {"GUNICORN_CMD_ARGS": "--access-logfile -"}
+        plain, mine = start(base), start(ours)
+        plain_logged, mine_logged = start(base, **logged), start(ours, **logged)
+        with_static, without = start(static), start(none)
+        told = start(ours, **tracker.variables)
+        for name, first, first_path, second, path, count, cpu_bound, rate_bound in (
+            ("an empty answer", plain, "/empty/", mine, "/empty/", 3200, "≤ 1.20", ""),
+            ("the same, access log on", plain_logged, "/empty/", mine_logged, "/empty/", 3200, "", ""),
+            ("a page with one query", plain, "/page/", mine, "/page/", 480, "≤ 0.60", "≥ 5.00"),
+            ("the admin's login", plain, "/admin/login/", mine, "/admin/login/", 480, "", ""),
+            ("a static file, WhiteNoise in both", with_static, hashed(static), mine, hashed(ours), 1600, "", "≥ 1.00"),
+            ("an error, tracker hanging; none in plain's place", without, "/failing/", told, "/failing/", 800, "≤ 2.00", ""),
+        ):  # fmt: skip
+            load(first, first_path, count // 4)  # warm
+            load(second, path, count // 4)
+            turns = [
+                (load(first, first_path, count), load(second, path, count)) for _ in range(TURNS)
+            ]
+            row = [name]
+            for n, form, bound in ((0, "{:.0f} µs", cpu_bound), (1, "{:.0f}", rate_bound)):
+                row += [form.format(median(turn[who][n] for turn in turns)) for who in (0, 1)]
+                row += [f"{median(b[n] / a[n] for a, b in turns):.2f}", bound]
+            yield row
+
+
+def start(base, ours, none):
+    """Seconds to the first answer, and memory of all processes: what is shared is divided."""
+
+    def boot(site):
+        with site.start() as server:
+            return server.boot
+
+    for name, site, bound in (("ours", ours, "≤ 1.80"), ("ours without tracker", none, "")):
+        plain, mine, ratio = take_turns(lambda: boot(base), lambda site=site: boot(site))
+        yield [f"first answer, {name}", f"{plain:.2f} s", f"{mine:.2f} s", f"{ratio:.2f}", bound]
+    for workers, bound in ((2, "≤ 0.85"), (4, "≤ 0.60")):
+        for when, plain, mine in zip(
+            LOADS, memory(base, workers), memory(ours, workers), strict=True
+        ):
+            name = f"memory, {workers} workers, {when}"
+            wanted = "" if when == "idle" else bound
+            yield [name, f"{plain:.0f} MiB", f"{mine:.0f} MiB", f"{mine / plain:.2f}", wanted]
+
+
+def memory(site, workers):
+    """Return MiB at the start, and after more and more of the site has been asked for: LOADS."""
+    with site.start(workers) as server:
+        rows = [server.memory()]
+        for paths in (["/empty/"], ["/page/", "/admin/login/"]):
+            for path in paths:
+                load(server, path, 320 * workers)
+            rows.append(server.memory())
+    return rows
+
+
+def imports(base, ours):
+    """Milliseconds that each package takes to import, as django.setup() and urls import it."""
+
+    def split(site):
+        code = "import django; django.setup(); from django.urls import get_resolver; get_resolver().url_patterns"
+        environment = site.environment | {"DJANGO_SETTINGS_MODULE": "project.settings"}
+        runs = []
+        for _ in range(TURNS):
+            timed = run([site.python, "-X", "importtime", "-c", code], site.folder, environment)
+            assert timed.returncode == 0, timed.out
+            runs.append(Counter())
+            for microseconds, module in re.findall(r":\s+(\d+) \|.+\| +(\S+)", timed.stderr):
+                runs[-1][kind(module.partition(".")[0])] += int(microseconds) / 1000
+        return {
+            name: median(it[name] for it in runs) for name in ("django", "axes", "tracker", "other")
+        }
+
+    plain, mine = split(base), split(ours)
+    for name, milliseconds in mine.items():
+        yield [name, f"{plain[name]:.0f} ms", f"{milliseconds:.0f} ms"]
+
+
+def kind(package):
+    if package in ("django", "axes"):
+        return package
+    return "tracker" if package in OF_TRACKER else "other"
+
+
+def balance(ours):
+    """How evenly two workers share what comes by connections that are kept, in six runs."""
+    for number in range(1, 7):
+        with ours.start() as server:
+            before = {pid: server.cpu(pid) for pid in server.workers()}
+            load(server, "/empty/", 6400)
+            used = [server.cpu(pid) - before[pid] for pid in server.workers()]
+        yield [number, f"{max(used) / sum(used):.2f}", "≤ 0.55"]
