@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from postgres import Postgres
 
-pytest_plugins = ["live"]
+pytest_plugins = ["live", "report"]
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
@@ -294,19 +294,3 @@ def unused_port():
     with socket.socket() as connection:
         connection.bind(("127.0.0.1", 0))
         return connection.getsockname()[1]
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print what test_faults.py and test_abuse.py have counted: a row for each fault."""
-    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
-    rows = [
-        value for report in reports for name, value in report.user_properties if name == "fault"
-    ]
-    if rows:
-        terminalreporter.section("faults under load: requests")
-        terminalreporter.line(f"{'':<36}{'sent':>8}{'answered':>10}{'failed':>8}{'slowest':>10}")
-        for row in rows:
-            terminalreporter.line(
-                f"{row['fault']:<36}{row['sent']:>8}{row['answered']:>10}{row['failed']:>8}"
-                f"{row['slowest']:>8.2f} s"
-            )
