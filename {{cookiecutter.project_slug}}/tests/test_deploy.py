@@ -145,7 +145,7 @@ class WebLineTests(TransactionTestCase):
         self.assertEqual(self.get("/", proto="http")[0]["Location"], f"https://{HOST}/")
         headers, _ = self.get(re.search(r'href="(/static/.+?\.css)"', home)[1])
         self.assertIn("immutable", headers["Cache-Control"])
-
+        self.assertIn("Page not found", self.get("/nothing/")[1])
         self.assertIn("Something went wrong", self.get("/boom/", prepared.stdout)[1])
         self.assertEqual(self.stop(), 0, self.log.read_text())
         self.assertEqual(self.log.read_text().count("Traceback"), 1)
