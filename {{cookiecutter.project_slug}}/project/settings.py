@@ -79,12 +79,9 @@ DATABASES = {"default": env.db("DATABASE_URL")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Connections are kept for a minute and tried before use: no error after the database restarts.
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    # A database that does not answer is given up after 3 seconds. ?sslmode=disable in
-    # DATABASE_URL is for a Postgres without TLS, as in CI.
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 3,
-        "sslmode": "require",
-    } | DATABASES["default"].get("OPTIONS", {})
+    # Given up after 3 seconds of silence; with TLS, unless DATABASE_URL has ?sslmode=disable.
+    options = {"connect_timeout": 3, "sslmode": "require"}
+    DATABASES["default"]["OPTIONS"] = options | DATABASES["default"].get("OPTIONS", {})
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
@@ -135,9 +132,7 @@ MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
 
 # Without EMAIL_URL, sending mail is an error that says so: nothing pretends to be sent.
-MAILERS = {
-    "default": env("EMAIL_URL", cast=mailer, default={"BACKEND": "project.mail.UnsetBackend"}),
-}
+MAILERS = {"default": env("EMAIL_URL", mailer, {"BACKEND": "project.mail.UnsetBackend"})}
 
 # Security: https only, and cookies that travel by it alone. Heroku's router ends TLS and says so
 # in X-Forwarded-Proto, which nobody else can set there.
