@@ -63,9 +63,8 @@ def main():
         shutil.rmtree(folder)
     text = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     introduction = text[: text.index("<!-- measured -->")]
-    measured = (
-        f"<!-- measured -->\n\nMeasured on {date.today():%d %B %Y}, {os.cpu_count()} cores.\n\n"
-    )
+    day, client = f"{date.today():%d %B %Y}", "wrk" if figures.WRK else "benchmarks/load.py"
+    measured = f"<!-- measured -->\n\nMeasured on {day}: {os.cpu_count()} cores, {client}.\n\n"
     (DOCS / "benchmarks.md").write_text(introduction + measured + "\n".join(tables))
 
 

@@ -156,7 +156,7 @@ def start(base, ours, none):
             LOADS, memory(base, workers), memory(ours, workers), strict=True
         ):
             name = f"memory, {workers} workers, {when}"
-            wanted = "" if when == "idle" else bound
+            wanted = bound if when == "after empty answers" else ""
             yield [name, f"{plain:.0f} MiB", f"{mine:.0f} MiB", f"{mine / plain:.2f}", wanted]
 
 

@@ -104,6 +104,7 @@ def home_page(site):
         django.stdin.close()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
