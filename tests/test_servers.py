@@ -13,7 +13,7 @@ from conftest import BIN, ROOT, procfile
 from fake_tracker import HOST, FailingSite, FakeTracker
 from live import by_http, head
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 # All warnings are errors but the one that servers.md speaks of.
 WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterators"

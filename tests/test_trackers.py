@@ -63,8 +63,15 @@ def failing_site(site, copy_of, free_port):
 
 @pytest.fixture
 def database(postgres, free_port):
-    """Return the URL of a database of the test's own."""
-    return postgres.database(f"site{free_port}")
+    """Return a function that gives the URL of a database of the test's own, with this password."""
+
+    def with_password(password):
+        name = f"site{free_port}"
+        postgres.execute(f"CREATE ROLE {name} SUPERUSER LOGIN PASSWORD '{password}'")
+        server = postgres.database(name).partition("@")[2]
+        return f"postgres://{name}:{password}@{server}"
+
+    return with_password
 
 
 def meet_errors(failing):
@@ -94,7 +101,7 @@ def meet_errors(failing):
 def given_away(failing, tracker, serve, database, items=3):
     """Have the site fail; return the names of the secrets in the `items`, and of all."""
     failing.variables |= {
-        "DATABASE_URL": database.replace("@", ":{DATABASE_URL}@").format_map(failing.secrets),
+        "DATABASE_URL": database(failing.secrets["DATABASE_URL"]),
         "SECRET_KEY": failing.secrets["SECRET_KEY"] * 4,
         "PAYMENT_KEY": failing.secrets["environment"],
     }
