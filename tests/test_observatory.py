@@ -16,7 +16,7 @@ import pytest
 from browser import go_live
 from router import https
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 # From which score on a grade is given; below the last it is F.
 GRADES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_tracker import FailingSite, FakeTracker
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 # What the site itself writes: its errors, and lines of gunicorn's and its own.
 ERROR = r"(?s:ERROR django\.request .*?\nRuntimeError: crash in view\n)"
