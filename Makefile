@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MARKS = not exotic
 
-.PHONY: site test test-all benchmark
+.PHONY: site test test-all benchmark protections
 
 # Asks its questions; where nobody can answer, the defaults it is.
 site: .venv/installed
@@ -21,6 +21,10 @@ test-all: test
 benchmark: .venv/installed
 	.venv/bin/pip install --quiet --group benchmark
 	PYTHONPATH=tests .venv/bin/python benchmarks
+
+# What each protection costs, by count of instructions; needs valgrind.
+protections: .venv/installed
+	PYTHONPATH=tests .venv/bin/python benchmarks/protections.py
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -16,6 +16,7 @@ from sites import HOST
 
 LOAD = Path(__file__).with_name("load.py")
 WRK = shutil.which("wrk")
+HEADERS = [f"Host: {HOST}", "X-Forwarded-Proto: https", "Accept-Encoding: gzip, br"]
 TURNS = 7
 SECONDS = 2
 GENERATION = ["", "by hand", "ours", "ratio", "wanted"]
@@ -32,24 +33,29 @@ OF_TRACKER = {"rollbar", "requests", "urllib3", "certifi", "charset_normalizer",
 
 def visit(port, path, seconds=SECONDS, connections=16, certificate=""):
     """Have a port asked for so long, by wrk where it is installed; return answers, and seconds."""
-    headers = [f"Host: {HOST}", "X-Forwarded-Proto: https", "Accept-Encoding: gzip, br"]
-    if WRK:
-        options = ["-t1", f"-c{connections}", f"-d{seconds}s"]
-        options += [word for header in headers for word in ("-H", header)]
-        scheme = "https" if certificate else "http"
-        command = [WRK, *options, f"{scheme}://127.0.0.1:{port}{path}"]
-    else:
-        command = [sys.executable, LOAD, port, path, seconds, connections, certificate, *headers]
-    done = run(command, LOAD.parent)
-    assert done.returncode == 0, done.out
-    if WRK:
-        sent, seconds = re.search(r"(\d+) requests in ([\d.]+)s", done.out).groups()
-        refused = re.search(r"Non-2xx or 3xx responses: (\d+)", done.out)
-        sent, errors, seconds = int(sent), int(refused[1]) if refused else 0, float(seconds)
-    else:
-        sent, errors, seconds = json.loads(done.stdout)
-    assert errors == (sent if path == "/failing/" else 0), done.out
+    client = by_wrk if WRK else by_load
+    sent, errors, seconds = client(port, path, seconds, connections, certificate)
+    assert errors == (sent if path == "/failing/" else 0), f"{path}: {errors} errors of {sent}"
     return sent, seconds
+
+
+def by_load(*arguments):
+    """Have load.py ask; return answers, how many of them were errors, and seconds."""
+    done = run([sys.executable, LOAD, *arguments, *HEADERS], LOAD.parent)
+    assert done.returncode == 0, done.out
+    return json.loads(done.stdout)
+
+
+def by_wrk(port, path, seconds, connections, certificate):
+    """Have wrk ask; return the same."""
+    headers = [word for header in HEADERS for word in ("-H", header)]
+    scheme = "https" if certificate else "http"
+    url = f"{scheme}://127.0.0.1:{port}{path}"
+    done = run([WRK, "-t1", f"-c{connections}", f"-d{seconds}s", *headers, url], LOAD.parent)
+    assert done.returncode == 0, done.out
+    sent, seconds = re.search(r"(\d+) requests in ([\d.]+)s", done.out).groups()
+    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", done.out)
+    return int(sent), int(errors[1]) if errors else 0, float(seconds)
 
 
 def load(server, path, seconds=SECONDS):

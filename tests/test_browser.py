@@ -30,18 +30,13 @@ def pictures(shared, request):
 def live(site, copy_of, collect, postgres, serve, free_port, tmp_path):
     """Return the address of a live site: Postgres, gunicorn, https, and an account for Ada."""
     own = copy_of(site())
-    database = f"""
-import psycopg
-psycopg.connect({postgres.url()!r}, autocommit=True).execute("CREATE DATABASE browser")
-"""
     variables = {
-        "DATABASE_URL": postgres.url("browser"),
+        "DATABASE_URL": postgres.database("browser"),
         # Nobody listens there: the error that is made on purpose stays on this machine.
         "ROLLBAR_ENDPOINT": "http://127.0.0.1:9/api/1/",
         "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     }
     for command in (
-        ["-c", database],
         ["manage.py", "migrate", "--noinput"],
         ["manage.py", "createsuperuser", "--noinput", "--username=ada", "--email=ada@example.com"],
     ):

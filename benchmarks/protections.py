@@ -1,0 +1,79 @@
+"""Counts the instructions that each protection takes of an empty answer: make protections
+
+Callgrind counts those of Django, in one thread, so that neither the machine nor who else uses it
+matters. Prints the table of docs/decisions.md, "What it costs". Needs valgrind, and ten minutes.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from conftest import run, unused_port
+from postgres import Postgres
+from sites import HOST, generated, plain
+
+FEW, MANY = 20, 220  # requests: the difference leaves out what the start takes
+# What is left out: nothing, or the middleware of that name, or HSTS.
+LEFT_OUT = [
+    "nothing",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "project.middleware.policies",
+    "HSTS",
+    "axes.middleware.AxesMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.middleware.health",
+    "project.error_tracking.ErrorTrackingMiddleware",
+]
+ASK = f"""
+import io, sys
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+import project.wsgi
+left_out, count = sys.argv[1], int(sys.argv[2])
+settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != left_out]
+if left_out == "HSTS":
+    settings.SECURE_HSTS_SECONDS = 0
+handler = WSGIHandler()
+for _ in range(count):
+    environ = {{"REQUEST_METHOD": "GET", "PATH_INFO": "/empty/", "HTTP_HOST": "{HOST}",
+               "HTTP_X_FORWARDED_PROTO": "https", "SERVER_NAME": "{HOST}", "SERVER_PORT": "80",
+               "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO()}}
+    response = handler(environ, lambda status, headers: None)
+    assert response.status_code == 200, response
+    response.close()
+"""
+
+
+def instructions(site, left_out, count):
+    """Return how many instructions the start and `count` empty answers take."""
+    callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    environment = site.environment | {"PYTHONHASHSEED": "0"}
+    done = run([*callgrind, site.python, "-c", ASK, left_out, count], site.folder, environment)
+    assert done.returncode == 0, done.out
+    return int(re.search(r"Collected : (\d+)", done.stderr)[1])
+
+
+def main():
+    folder = Path(tempfile.mkdtemp(prefix="protections-"))
+    postgres = Postgres(unused_port())
+    try:
+        ours = generated(folder / "ours", postgres, "rollbar")
+        base = plain(folder / "plain", ours.python, postgres)
+        asked = [(base, "nothing"), *((ours, name) for name in LEFT_OUT)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            few = pool.map(lambda what: instructions(*what, FEW), asked)
+            many = pool.map(lambda what: instructions(*what, MANY), asked)
+            answer = [(b - a) / (MANY - FEW) for a, b in zip(few, many, strict=True)]
+    finally:
+        postgres.remove()
+        shutil.rmtree(folder)
+    print(f"plain: {answer[0]:,.0f}\nours: {answer[1]:,.0f}, of which")
+    for name, without in zip(LEFT_OUT[1:], answer[2:], strict=True):
+        print(f"  {name}: {answer[1] - without:,.0f}")
+
+
+if __name__ == "__main__":
+    main()
