@@ -1,7 +1,7 @@
 """Counts the instructions that each protection takes of an empty answer: make protections
 
 Callgrind counts those of Django, in one thread, so that neither the machine nor who else uses it
-matters. Prints the table of docs/decisions.md, "What it costs". Needs valgrind, and ten minutes.
+matters. Prints the table of docs/decisions.md, "What it costs". Needs valgrind, and some minutes.
 """
 
 import os
