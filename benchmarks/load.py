@@ -42,7 +42,9 @@ def receive(connection):
         answer += read(connection)
     head = answer[:end]
     length = LENGTH.search(head)
-    left = int(length[1]) + end + 4 - len(answer) if length else 0
+    if not length:
+        raise ConnectionError("An answer has no Content-Length: this client cannot tell its end.")
+    left = int(length[1]) + end + 4 - len(answer)
     while left > 0:
         left -= len(read(connection))
     return int(head[9:12]), CLOSES.search(head)
