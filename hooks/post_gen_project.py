@@ -107,13 +107,11 @@ def main():
         finish = ", then ".join([*bootstrap.go_to(START), "python bootstrap.py"])
         bootstrap.say(f"Rendered only, {reason}: NOT installed, NOT checked. To finish: {finish}")
         return 0
-    bootstrap.say(f"\n{PROJECT.name}")
+    bootstrap.say(f"\n{bootstrap.paint(PROJECT.name, bootstrap.BOLD)}")
     try:
         bootstrap.set_up()
     except bootstrap.Unsafe as error:
-        bootstrap.say(
-            f"\n{error}\n\nUNSAFE: the deployment checklist fails, as above. No project is made."
-        )
+        bootstrap.say_unsafe(error, " No project is made.")
         return 1
     except bootstrap.NotVerified as error:
         bootstrap.say_not_verified(error, START, put_under_git(verified=False))

@@ -19,6 +19,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,11 @@ PYTHONS = ["3.14", "3.13", "3.12"]
 ON_WINDOWS = os.name == "nt"
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
+# Progress and colours are for terminals that a line fits into; https://no-color.org has the switch.
+TERMINAL = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+TERMINAL = TERMINAL and shutil.get_terminal_size().columns > 72
+COLOURS = TERMINAL and not os.environ.get("NO_COLOR")
+PLAIN, BOLD, DIM, RED, GREEN, YELLOW = 0, 1, 2, 31, 32, 33
 CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
 # What would lead a child process elsewhere: to another project, interpreter or settings module.
@@ -76,21 +82,38 @@ def say(text="", end="\n"):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def paint(text, colour):
+    """Return `text` in a colour, such as GREEN, where there is a terminal that shows it."""
+    return f"\033[{colour}m{text}\033[0m" if COLOURS else text
+
+
 @contextlib.contextmanager
-def step(name):
+def step(name, doing=""):
     """Print the line of a step: its name as it begins, its `result` and the seconds as it ends.
 
-    Between the two, `show` tells a terminal how far it is.
+    Between the two, a terminal shows what it is `doing`, and the seconds as they pass.
     """
     say(f"  {name:<11}", end="")
-    again = f"\r  {name:<11}" if sys.stdout.isatty() else ""
-    line = SimpleNamespace(result="failed")
-    line.show = lambda text: again and say(f"{again}{text:<60.60}", end="")
-    start = time.monotonic()
+    line = SimpleNamespace(doing=doing, result="failed")
+    start, ended = time.monotonic(), threading.Event()
+
+    def draw(text, colour, end=""):
+        again = f"\r  {name:<11}" if TERMINAL else ""
+        seconds = f"{time.monotonic() - start:6.1f} s"
+        say(again + paint(f"{text:<52}", colour) + paint(seconds, DIM), end)
+
+    def progress():
+        while TERMINAL and not ended.wait(0.1):
+            draw(line.doing[:50], DIM)
+
+    beside = threading.Thread(target=progress)
+    beside.start()
     try:
         yield line
     finally:
-        say(f"{again}{line.result:<52}{time.monotonic() - start:6.1f} s")
+        ended.set()
+        beside.join()
+        draw(line.result, RED if line.result == "failed" else PLAIN, "\n")
 
 
 def run(command, environment):
@@ -135,9 +158,9 @@ def find_uv(environment, scratch):
             with contextlib.suppress(OSError):
                 version = run([uv, "--version"], environment) if uv else None
                 if version and version.returncode == 0:
-                    line.result = version.stdout.split("(")[0].strip()
+                    line.result = version.stdout.split()[1]
                     return uv
-        line.show("fetching it with pip")
+        line.doing = "fetching it with pip"
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         pip += ["--only-binary=:all:", "--target", scratch, "uv"]
         if run(pip, environment).returncode == 0:
@@ -158,7 +181,7 @@ def find_python(uv, environment):
         for version in dict.fromkeys([pinned, *PYTHONS]):
             found = run([*find, f"cpython@{version}"], environment)
             if found.returncode == 0:
-                line.result = f"{version}, at {found.stdout.strip()}"
+                line.result = f"{version}, which is here"
                 return version, found.stdout.strip()
         line.result = f"{pinned}, which uv downloads"
         return pinned, pinned
@@ -166,14 +189,14 @@ def find_python(uv, environment):
 
 def install(uv, python, environment):
     """Lock the packages in uv.lock, if need be, and install them in .venv."""
-    with step("packages") as line:
+    with step("packages", "locking them") as line:
         said = "it does not say why"
         output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         command = [uv, "sync", "--python", python]
         with subprocess.Popen(command, env=environment, **output, **CHILD) as sync:
             for text in sync.stderr:
                 said = text.strip() or said
-                line.show(said)
+                line.doing = said
         if sync.returncode != 0:
             raise NotVerified(f"uv could not install the packages: {said}")
         count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
@@ -185,7 +208,7 @@ def check(environment):
 
     .env cannot help: the settings do not read it where SECRET_KEY is set.
     """
-    with step("checklist") as line:
+    with step("checklist", "check --deploy, as on a live site") as line:
         checklist = run(
             [VENV_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
             environment | variables("tests/production.env"),
@@ -255,21 +278,34 @@ def python_command():
     return sys.executable
 
 
+def activate():
+    """Return what activates .venv in the shell that the user has."""
+    if ON_WINDOWS and "MSYSTEM" not in os.environ:  # which Git Bash sets
+        return r".venv\Scripts\activate"
+    shell = Path(os.environ.get("SHELL", "sh")).name
+    ending = {"fish": ".fish", "csh": ".csh", "tcsh": ".csh"}.get(shell, "")
+    return f"{'.' if shell == 'sh' else 'source'} .venv/{BIN}/activate{ending}"
+
+
+def say_unsafe(error, so=""):
+    """Print what the checklist has found, and what follows from it."""
+    say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checklist fails, as above.{so}")
+
+
 def say_not_verified(reason, start, left=()):
     """Print why nothing is proven, what finishes the job, and what is `left` to do after it."""
-    say(f"\nNOT VERIFIED: {reason}.\nWhat finishes the job:\n")
+    say(f"\n{paint('NOT VERIFIED', YELLOW)}: {reason}.\nWhat finishes the job:\n")
     for command in [*go_to(start), f"{python_command()} bootstrap.py", *left]:
-        say(f"  {command}")
+        say(f"  {paint(command, BOLD)}")
 
 
 def say_next(start, left=()):
     """Print what to type next, beginning with what is `left` to do."""
-    activate = r".venv\Scripts\activate" if ON_WINDOWS else "source .venv/bin/activate"
     commands = ["python manage.py createsuperuser", "python manage.py runserver"]
-    say("\nVerified. Next:\n")
-    for command in [*go_to(start), *left, activate, *commands]:
-        say(f"  {command}")
-    say("\nThen open http://127.0.0.1:8000/, and README.md for the way to the internet.")
+    say(f"\n{paint('Verified.', GREEN)} Next:\n")
+    for command in [*go_to(start), *left, activate(), *commands]:
+        say(f"  {paint(command, BOLD)}")
+    say('\nHere: http://127.0.0.1:8000/\nLive: README.md, "Put it live"')
 
 
 def main():
@@ -278,7 +314,7 @@ def main():
     try:
         set_up()
     except Unsafe as error:
-        say(f"\n{error}\n\nUNSAFE: the deployment checklist fails, as above.")
+        say_unsafe(error)
         return 1
     except NotVerified as error:
         say_not_verified(error, os.getcwd())

@@ -1,0 +1,34 @@
+"""A terminal, as somebody sits at: what a program shows there, and what is typed into it."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import termios
+
+
+def in_terminal(command, cwd, env, answers=(), columns=80):
+    """Run `command` in a terminal; return its exit status and all that was to be seen.
+
+    `answers` are typed in turn, each where a question such as "Name (default):" is waiting.
+    """
+    process, terminal = pty.fork()
+    if process == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+        os.chdir(cwd)
+        env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
+        os.execvpe(command[0], [str(word) for word in command], env)
+    seen, answers = "", list(answers)
+    with contextlib.suppress(OSError), open(terminal, "rb+", buffering=0) as opened:
+        while part := opened.read(1024):  # a terminal ends in an OSError
+            seen += part.decode(errors="replace")
+            if answers and plain(seen).endswith("): "):
+                opened.write(f"{answers.pop(0)}\n".encode())
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), seen
+
+
+def plain(text):
+    """Return `text` without colours."""
+    return re.sub("\033\\[[0-9;]*m", "", text)
