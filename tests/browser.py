@@ -5,6 +5,7 @@ import re
 import shutil
 from contextlib import contextmanager
 
+from axe_playwright_python.sync_playwright import Axe
 from conftest import procfile
 from playwright.sync_api import expect, sync_playwright
 
@@ -20,6 +21,12 @@ CHROMIUM_FLAGS = [
 # In each page: what its policy stops is an error in the console, as all else that goes wrong is.
 TELL = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP stopped ${event.blockedURI} (${event.effectiveDirective})`))"""
+# A phone and a desktop, both by day and by night.
+LOOKS = [
+    (scheme, {"width": width, "height": 800})
+    for scheme in ("dark", "light")
+    for width in (360, 1280)
+]
 FAILED = "Failed to load resource: the server responded with a status of"
 
 
@@ -89,3 +96,15 @@ class Visitor:
         ]
         assert not amiss, "\n".join([title, *amiss])
         self.errors.clear()
+
+    def finds_it_accessible(self):
+        """Look at the page in each of LOOKS: axe has nothing to say, and nothing is cut off."""
+        for scheme, size in LOOKS:
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.set_viewport_size(size)
+            found = Axe().run(self.page)
+            assert found.violations_count == 0, f"{self.page.url}, {scheme}, {size}: " + (
+                found.generate_report()
+            )
+            width = self.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= size["width"], f"{self.page.url}: {width} pixels wide"

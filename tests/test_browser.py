@@ -3,6 +3,7 @@
 import os
 import re
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ def test_a_visit_to_the_live_site(live, pictures):
         ada = Visitor(browser, live, pictures)
         logs_in(ada)
         changes_when_she_joined(ada)
-        adds_and_deletes_grace(ada)
+        adds_grace(ada)
+        is_not_allowed(Visitor(browser, live, pictures))
+        deletes_grace(ada)
         meets_error_pages(ada)
         guesses_her_password(ada)
 
@@ -62,8 +65,11 @@ def test_a_visit_to_the_live_site(live, pictures):
 def logs_in(ada):
     ada.page.goto("/")
     ada.sees("My Site")
-    ada.page.get_by_role("link", name="The admin").click()
+    assert ada.page.locator(".mark").inner_text() == "Live"
+    ada.finds_it_accessible()
+    ada.page.get_by_role("link", name="the admin").click()
     ada.sees("Log in | My Site")
+    ada.finds_it_accessible()
     ada.submit("Log in", username="ada", password=PASSWORD)
     ada.sees("Site administration | My Site")
 
@@ -96,11 +102,18 @@ def changes_when_she_joined(ada):
     ada.sees("Select user to change | My Site")
 
 
-def adds_and_deletes_grace(ada):
+def adds_grace(ada):
     ada.page.get_by_role("link", name="Add user").click()
     ada.sees("Add user | My Site")
     ada.submit("Save", username="grace", password1=PASSWORD, password2=PASSWORD)
     ada.sees("grace | Change user | My Site")
+    ada.page.get_by_label("Staff status").check()
+    ada.submit("Save")
+
+
+def deletes_grace(ada):
+    ada.page.goto("/admin/accounts/user/")
+    ada.page.locator("#result_list").get_by_role("link", name="grace").click()
     ada.page.get_by_role("button", name="Delete").click()
     ada.sees("Delete | My Site")
     ada.submit("Yes, I’m sure")
@@ -110,10 +123,15 @@ def adds_and_deletes_grace(ada):
 
 def meets_error_pages(ada):
     """And leaves: the last of them takes a form whose cookie is gone."""
+    ada.page.goto("/")
+    ada.finds_it_accessible()
+    ada.page.get_by_role("link", name="boom").click()
+    ada.sees("Something went wrong", status=500)
+    assert uuid.UUID(ada.page.locator("code").inner_text())
+    ada.finds_it_accessible()
     ada.page.goto("/nothing/")
     ada.sees("Page not found", status=404)
-    ada.page.goto("/boom/")
-    ada.sees("Something went wrong", status=500)
+    ada.finds_it_accessible()
     ada.page.goto("/admin/")
     ada.submit("Log out")
     ada.sees("Logged out | My Site")
@@ -121,6 +139,15 @@ def meets_error_pages(ada):
     ada.context.clear_cookies(name="csrftoken")
     ada.submit("Log in", username="ada", password=PASSWORD)
     ada.sees("Please try again", status=403)
+    ada.finds_it_accessible()
+
+
+def is_not_allowed(grace):
+    """She is of the staff, and may change nothing."""
+    grace.page.goto("/admin/accounts/user/")
+    grace.submit("Log in", username="grace", password=PASSWORD)
+    grace.sees("Not allowed", status=403)
+    grace.finds_it_accessible()
 
 
 def guesses_her_password(ada):
@@ -129,12 +156,32 @@ def guesses_her_password(ada):
         ada.submit("Log in", username="ada", password="wrong")
         assert ada.status == 200
     ada.sees("Error: Log in | My Site")
+    ada.finds_it_accessible()
     ada.submit("Log in", username="ada", password="wrong")
     ada.sees("Too many attempts", status=429)
     ada.page.goto("/admin/login/")
     ada.submit("Log in", username="ada", password=PASSWORD)
     assert "come back in at most 15 minutes" in ada.page.locator("main").inner_text()
     ada.sees("Too many attempts", status=429)
+    ada.finds_it_accessible()
+
+
+def test_pages_at_home(site, copy_of, serve, pictures):
+    """Two are seen at home alone, and each error page can be looked at there."""
+    url, _ = run_at_home(copy_of(site()), serve)
+    with chromium() as browser:
+        visitor = Visitor(browser, url, pictures)
+        visitor.page.goto("/")
+        visitor.sees("My Site")
+        assert visitor.page.locator(".mark").inner_text() == "On this computer"
+        visitor.finds_it_accessible()
+        for name in ("400", "403", "403_csrf", "404", "429", "500"):
+            visitor.page.goto(f"/errors/{name}/")
+            assert visitor.status == int(name[:3])
+            assert visitor.page.locator(".mark").inner_text() == name[:3]
+            assert visitor.page.locator("main a").count() == 1, "where to go from here"
+        visitor.page.goto("/errors/400/")
+        visitor.finds_it_accessible()
 
 
 def add_to_home_page(site, html):

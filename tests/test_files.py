@@ -17,7 +17,7 @@ application/templates/application/home.html application/tests.py application/url
 accounts/lockout.py application/views.py bootstrap.py gunicorn.conf.py manage.py project/__init__.py project/apps.py
 project/asgi.py project/checks.py project/context_processors.py project/environment.py
 project/logs.py project/mail.py project/middleware.py project/settings.py project/urls.py project/views.py project/wsgi.py pyproject.toml
-templates/400.html templates/403.html templates/403_csrf.html templates/404.html templates/429.html templates/500.html
+templates/admin/login.html templates/400.html templates/403.html templates/403_csrf.html templates/404.html templates/429.html templates/500.html
 templates/base.html tests/__init__.py tests/production.env tests/test_deploy.py
 tests/test_security.py
 """.split()

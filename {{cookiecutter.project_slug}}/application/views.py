@@ -1,10 +1,11 @@
+from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
 from django.shortcuts import render
 
 
 def home(request):
     """Greet whoever comes by."""
-    return render(request, "application/home.html")
+    return render(request, "application/home.html", {"debug": settings.DEBUG})
 
 
 @staff_member_required

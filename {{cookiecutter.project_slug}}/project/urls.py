@@ -7,6 +7,7 @@ from project import views
 
 admin.site.site_header = admin.site.site_title = settings.SITE_NAME
 
+handler500 = "project.views.server_error"
 urlpatterns = [
     path("", include("application.urls")),
     path("admin/", admin.site.urls),

@@ -2,8 +2,9 @@ import json
 import logging
 
 from django.conf import settings
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseServerError
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.views.decorators.csrf import csrf_exempt
 
@@ -17,15 +18,22 @@ def favicon(request):
     return redirect(static("application/favicon.svg"))
 
 
+def server_error(request):
+    """Show 500.html with the request's id, which the log has, too, and with nothing that may fail."""
+    request_id = request.headers.get("X-Request-Id", "")
+    return HttpResponseServerError(render_to_string("500.html", {"request_id": request_id}))
+
+
 def error_page(request, name):
     """Show an error page while DEBUG is on, when Django shows its own in its place: /errors/404/"""
     if name not in ERROR_PAGES:
         raise Http404(f"There is one for each of {', '.join(ERROR_PAGES)}.")
-    lockout = {
+    shown = {
         "failure_limit": settings.AXES_FAILURE_LIMIT,
         "cooloff_timedelta": settings.AXES_COOLOFF_TIME,
+        "request_id": "made-by-the-router",
     }
-    return render(request, f"{name}.html", lockout, status=int(name[:3]))
+    return render(request, f"{name}.html", shown, status=int(name[:3]))
 
 
 @csrf_exempt
