@@ -209,10 +209,8 @@ def check(environment):
     .env cannot help: the settings do not read it where SECRET_KEY is set.
     """
     with step("checklist", "check --deploy, as on a live site") as line:
-        checklist = run(
-            [VENV_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-            environment | variables("tests/production.env"),
-        )
+        command = [VENV_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+        checklist = run(command, environment | variables("tests/production.env"))
         if checklist.returncode < 0:
             raise NotVerified(f"the checklist was ended by signal {-checklist.returncode}")
         if checklist.returncode != 0:

@@ -18,13 +18,14 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.utils.module_loading import import_string
 
+from project.views import ERROR_PAGES
+
 # In seconds. From here on, https://hstspreload.org takes the preload flag at its word.
 ONE_YEAR = 31536000
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 SECURITY = "django.middleware.security.SecurityMiddleware"
 CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
-ERROR_PAGES = ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"]
 
 
 def deploy_check(number, hint):
@@ -133,7 +134,7 @@ def missing_error_pages():
     missing = []
     for name in ERROR_PAGES:
         try:
-            get_template(name)
+            get_template(f"{name}.html")
         except TemplateDoesNotExist:
             missing.append(name)
     return ", ".join(missing)
@@ -177,7 +178,7 @@ def missing_migrations():
 
 @deploy_check(
     "E015",
-    "Keep them elsewhere (README, “Uploads”). On a server whose disk stays, silence this check.",
+    "Keep them elsewhere (README, “take uploads”). On a server whose disk stays, silence this check.",
 )
 def lost_uploads():
     """Uploads go to the server's own disk, which is emptied with each restart: {}"""

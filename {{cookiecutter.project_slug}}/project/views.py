@@ -28,11 +28,7 @@ def error_page(request, name):
     """Show an error page while DEBUG is on, when Django shows its own in its place: /errors/404/"""
     if name not in ERROR_PAGES:
         raise Http404(f"There is one for each of {', '.join(ERROR_PAGES)}.")
-    shown = {
-        "failure_limit": settings.AXES_FAILURE_LIMIT,
-        "cooloff_timedelta": settings.AXES_COOLOFF_TIME,
-        "request_id": "made-by-the-router",
-    }
+    shown = {"cooloff_timedelta": settings.AXES_COOLOFF_TIME, "request_id": "from-the-router"}
     return render(request, f"{name}.html", shown, status=int(name[:3]))
 
 

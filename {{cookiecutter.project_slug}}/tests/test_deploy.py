@@ -86,7 +86,7 @@ class WebLineTests(TransactionTestCase):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         (self.folder / "rehearsal.py").write_text(SETTINGS.format(str(self.folder / "static")))
-        self.environment = live(
+        environment = live(
             ALLOWED_HOSTS=HOST,
             DATABASE_URL=self.database(),
             DJANGO_SETTINGS_MODULE="rehearsal",
@@ -96,8 +96,7 @@ class WebLineTests(TransactionTestCase):
             PYTHONPATH=str(self.folder),
         )
         here = f"127.0.0.1:{self.tracker.server_port}"
-        for name, value in self.environment.items():
-            self.environment[name] = value.replace(NOWHERE, here)
+        self.environment = {name: it.replace(NOWHERE, here) for name, it in environment.items()}
 
     def database(self):
         """Return the URL of the tests' database; SQLite's is in memory, so a file stands in."""
