@@ -1,11 +1,16 @@
-"""app.json: its form, which the Heroku Button, review apps and Heroku CI share."""
+"""app.json: its form, and its three uses, played: the Heroku Button, review apps and Heroku CI."""
 
 import json
+import os
+import re
+import secrets
 from functools import reduce
 
 import pytest
-from conftest import COMBINATIONS, ROOT, procfile, variables
+from conftest import BIN, COMBINATIONS, ROOT, procfile, run, variables
+from heroku import App
 from jsonschema import Draft202012Validator
+from live import by_http
 
 FORM = Draft202012Validator(json.loads((ROOT / "tests" / "app.schema.json").read_text()))
 TOKEN = {"rollbar": "ROLLBAR_ACCESS_TOKEN", "sentry": "SENTRY_DSN", "none": None}
@@ -54,6 +59,22 @@ def asked_for(app):
     }
 
 
+def config_vars(app, database, **given):
+    """Return the config vars of an app that Heroku makes after a manifest."""
+    assert asked_for(app) == set(given)
+    config = {}
+    for name, variable in app["env"].items():
+        if isinstance(variable, str):
+            config[name] = variable
+        elif variable.get("generator") == "secret":
+            config[name] = secrets.token_hex(32)
+        elif "value" in variable:
+            config[name] = variable["value"]
+    if any(addon.startswith("heroku-postgresql:") for addon in app["addons"]):
+        config["DATABASE_URL"] = database
+    return config | given
+
+
 @pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
 def test_form(render, error_tracker, hsts):
     """As Heroku describes it, and in agreement with the settings and the Procfile."""
@@ -78,3 +99,58 @@ def test_mistakes_in_the_form(render):
         *way, last = (int(key) if key.isdigit() else key for key in place.split("."))
         reduce(lambda part, key: part[key], way, app)[last] = mistake
         assert [*FORM.iter_errors(app)], place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
+def test_button_and_review_app(app, postgres, free_port, error_tracker):
+    """The release passes with what app.json sets and asks for, and the site answers to its name."""
+    made = App(app(error_tracker).folder)
+    given = {TOKEN[error_tracker]: made.config[TOKEN[error_tracker]]}
+    database = postgres.database(f"button_{error_tracker}")
+    made.config = config_vars(manifest(made.folder, "review"), database, **given)
+
+    released = made.run(made.lines["release"])
+    assert released.returncode == 0, released.out
+    dyno = made.dyno(free_port)
+    try:
+        for name in ("my-site-0123456789ab", "my-site-pr-7-0123456789ab"):
+            host = {"Host": f"{name}.herokuapp.com", "X-Forwarded-Proto": "https"}
+            assert by_http(dyno, **host)[0] == 200, dyno.text()
+    finally:
+        dyno.stop()
+
+
+@pytest.mark.slow
+def test_heroku_ci(site, postgres, tmp_path):
+    """The test script, on the committed files and the dev group, beside a Postgres without TLS.
+
+    Built as by bin/test-compile of heroku-buildpack-python, under the variables that its
+    spec/hatchet/ci_spec.rb has for uv, less PYTHONHOME, which a .venv is not; the database and its
+    variables are as heroku-buildpack-ci-postgresql makes them.
+    """
+    generated, folder = site(), tmp_path / "app"
+    cloned = generated.run("git", "clone", "-q", ".", folder)
+    python = {"UV_PYTHON": str(generated.python.resolve()), "UV_PYTHON_DOWNLOADS": "never"}
+    synced = run([BIN / "uv", "sync", "--locked"], folder, dict(os.environ) | python)
+    assert cloned.returncode == synced.returncode == 0, cloned.out + synced.out
+    app = manifest(folder, "test")
+    assert app["addons"] == ["heroku-postgresql:in-dyno"]
+    assert app["buildpacks"]  # no database in the dyno without them
+    environment = config_vars(app, postgres.database("ci").partition("?")[0]) | {
+        "CI": "true",
+        "FORWARDED_ALLOW_IPS": "*",
+        "GUNICORN_CMD_ARGS": "--access-logfile -",
+        "LANG": "en_US.UTF-8",
+        "PATH": f"{folder}/.venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "PGHOST": "/tmp",
+        "PYTHONPATH": str(folder),
+        "PYTHONUNBUFFERED": "true",
+        "WEB_CONCURRENCY": "5",
+        "WEB_CONCURRENCY_SET_BY": "heroku/python",
+    }
+
+    tested = run(["bash", "-c", app["scripts"]["test"]], folder, environment)
+
+    assert tested.returncode == 0, tested.out
+    assert re.search(r"=== 1\d passed in ", tested.stdout), tested.out
