@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MARKS = not exotic
 
-.PHONY: site test test-all benchmark protections
+.PHONY: site test test-all pictures benchmark protections
 
 # Asks its questions; where nobody can answer, the defaults it is.
 site: .venv/installed
@@ -16,6 +16,10 @@ test: .venv/installed .venv/browser
 # What few sites meet, too, as CI has it.
 test-all: MARKS =
 test-all: test
+
+# Those that README.md shows, from a real run.
+pictures: .venv/installed .venv/browser
+	.venv/bin/python tests/pictures.py
 
 # Some ten minutes; writes docs/benchmarks.md and docs/growth.svg.
 benchmark: .venv/installed

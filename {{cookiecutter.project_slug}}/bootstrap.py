@@ -181,7 +181,7 @@ def find_python(uv, environment):
         for version in dict.fromkeys([pinned, *PYTHONS]):
             found = run([*find, f"cpython@{version}"], environment)
             if found.returncode == 0:
-                line.result = f"{version}, which is here"
+                line.result = f"{version}, on this computer"
                 return version, found.stdout.strip()
         line.result = f"{pinned}, which uv downloads"
         return pinned, pinned
