@@ -12,7 +12,7 @@ import termios
 def in_terminal(command, cwd, env, answers=(), columns=80):
     """Run `command` in a terminal; return its exit status and all that was to be seen.
 
-    `answers` are typed in turn, each where a question such as "Name (default):" is waiting.
+    `answers` are typed in turn, each where a question such as "Name: " is waiting.
     """
     process, terminal = pty.fork()
     if process == 0:
@@ -24,7 +24,7 @@ def in_terminal(command, cwd, env, answers=(), columns=80):
     with contextlib.suppress(OSError), open(terminal, "rb+", buffering=0) as opened:
         while part := opened.read(1024):  # a terminal ends in an OSError
             seen += part.decode(errors="replace")
-            if answers and plain(seen).endswith("): "):
+            if answers and plain(seen).endswith(": "):
                 opened.write(f"{answers.pop(0)}\n".encode())
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), seen
 
