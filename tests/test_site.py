@@ -102,7 +102,7 @@ def test_its_own_tests_notice(site, copy_of, at_home, file, old, new, failing):
 
 
 def test_second_day(own_copy):
-    """An app of one's own with a test that logs in, and a package more; no tool but .venv's own."""
+    """An app of one's own with a test that logs in; no tool but .venv's own."""
     changed, environment = own_copy
 
     def typed(command):
@@ -127,8 +127,22 @@ def test_second_day(own_copy):
     assert "1 passed" in typed("pytest -W error blog")
     assert "Found 1 test" in typed("python -W error manage.py test blog")
 
-    typed("uv add iniconfig")
-    assert '"iniconfig' in (changed.path / "pyproject.toml").read_text()
+
+def test_first_week(own_copy):
+    """What “After the first day” has to type, but for what is Heroku's."""
+    changed, environment = own_copy
+    readme = (changed.path / "README.md").read_text().partition("## After the first day")[2]
+    commands = re.findall(
+        "`(?:heroku run )?((?:python|uv|ruff) .+?)`", readme.replace("uv add name", "uv add toml")
+    )
+    assert len(commands) == 8
+
+    for command in commands:
+        done = changed.run("bash", "-c", command, env=environment)
+        assert done.returncode == 0, done.out
+
+    for added in ("toml", "django-storages[s3]"):
+        assert f'"{added}>=' in (changed.path / "pyproject.toml").read_text()
     assert changed.run("uv", "lock", "--check", env=environment).returncode == 0
 
 
