@@ -13,6 +13,7 @@ PROJECT = Path.cwd()
 # The folder that the user stands in, where the shell tells.
 START = os.environ.get("PWD") or os.devnull
 MESSAGE = f"Start {PROJECT.name}"
+UNDER_CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
 WHO_YOU_ARE = [
     'git config --global user.name "Your Name"',
     'git config --global user.email "you@example.com"',
@@ -50,11 +51,12 @@ def reason_to_render_only():
     cruft renders a template again and again in a temporary folder, to compare: a .venv or a .git
     in there would end up in the comparison.
     """
+    if UNDER_CRUFT and Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents:
+        return "for cruft to compare."
     if os.environ.get("COOKIECUTTER_SKIP_SETUP", "0") not in ("", "0"):
-        return "as COOKIECUTTER_SKIP_SETUP asks"
-    under_cruft = "{{ '_commit' in cookiecutter }}" == "True"
-    if under_cruft and Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents:
-        return "for cruft to compare"
+        finish = ", then ".join([*bootstrap.go_to(START), "python bootstrap.py"])
+        asks = "as COOKIECUTTER_SKIP_SETUP asks"
+        return f"{asks}: NOT installed, NOT checked. To finish: {finish}"
     return None
 
 
@@ -70,9 +72,10 @@ def put_under_git(verified):
     """Stage all files, and commit them where they are `verified`; return the commands left to type.
 
     What the user's own list of ignored files names is staged too: without .python-version, say,
-    Heroku builds nothing.
+    Heroku builds nothing. What cruft writes is left, too: it does so when this hook has ended.
     """
     commit = f'git commit -m "{MESSAGE}"'
+    cruft = ["git add .cruft.json"] if UNDER_CRUFT else []
     left = ["git add --all", commit]
     with bootstrap.step("git") as line:
         try:
@@ -83,10 +86,10 @@ def put_under_git(verified):
             git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
             line.result = "staged, not committed"
             if verified:
-                left = [commit]
+                left = [*cruft, commit]
                 git("commit", "--quiet", "-m", MESSAGE)
                 line.result = "first commit on main"
-                left = []
+                left = cruft and [*cruft, "git commit --amend --no-edit"]
         except FileNotFoundError:
             line.result = "not installed: nothing is committed"
         except KeyboardInterrupt:
@@ -94,7 +97,7 @@ def put_under_git(verified):
         except GitFailed as error:
             if "user.email" in str(error):
                 line.result = "staged, not committed: it does not know your name"
-                left = [*WHO_YOU_ARE, commit]
+                left = [*WHO_YOU_ARE, *left]
             else:
                 line.result += f", for it says:\n\n{error}\n\n"
     return left
@@ -104,8 +107,7 @@ def main():
     """Set up and commit; return the exit status."""
     reason = reason_to_render_only()
     if reason:
-        finish = ", then ".join([*bootstrap.go_to(START), "python bootstrap.py"])
-        bootstrap.say(f"Rendered only, {reason}: NOT installed, NOT checked. To finish: {finish}")
+        bootstrap.say(f"Rendered only, {reason}")
         return 0
     bootstrap.say(f"\n{bootstrap.paint(PROJECT.name, bootstrap.BOLD)}")
     try:
