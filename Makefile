@@ -15,7 +15,7 @@ test: .venv/installed .venv/browser
 
 # What few sites meet, too, as CI has it.
 test-all: MARKS =
-test-all: test
+test-all: .venv/nginx test
 
 # Those that README.md shows, from a real run.
 pictures: .venv/installed .venv/browser
@@ -41,4 +41,10 @@ protections: .venv/installed
 	command -v chromium || command -v google-chrome || \
 	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install --yes -qq chromium; \
 	else .venv/bin/playwright install chromium; fi
+	touch $@
+
+# nginx for the tests of docs/platforms.md; without root it must be there, as on a machine of CI's.
+.venv/nginx: .venv/installed
+	[ -x /usr/sbin/nginx ] || [ "$$(id -u)" != 0 ] || \
+	{ apt-get update -qq && apt-get install --yes -qq nginx; }
 	touch $@
