@@ -4,6 +4,7 @@ The first part are Django's checks that the design relies on, the second our own
 """
 
 import re
+import shutil
 
 import pytest
 from conftest import CHECKLIST, release, run
@@ -35,6 +36,12 @@ def remove(file):
 
 def write(file, text):
     return lambda site: edit(site, file, "", text)
+
+
+def model_without_migrations(site):
+    """As where somebody's .gitignore has migrations/ in it."""
+    write("application/models.py", UPLOAD.replace("File", "Text"))(site)
+    shutil.rmtree(site.path / "application" / "migrations")
 
 
 DJANGO = {
@@ -145,6 +152,7 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
         ("deploy.E009", append("LOGGING = {'version': 1}")),
         ("deploy.E014", remove("accounts/migrations/0001_initial.py")),
         ("deploy.E014", write("application/models.py", UPLOAD.replace("File", "Text"))),
+        ("deploy.E014", model_without_migrations),
         (
             "deploy.E016",
             append('CSRF_COOKIE_NAME, CSRF_COOKIE_DOMAIN = "__Host-csrf", "example.com"'),

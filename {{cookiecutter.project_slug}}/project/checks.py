@@ -164,7 +164,7 @@ def preloadable():
     return settings.SECURE_HSTS_PRELOAD and settings.SECURE_HSTS_SECONDS >= ONE_YEAR
 
 
-@deploy_check("E014", "python manage.py makemigrations, and commit what it makes.")
+@deploy_check("E014", "python manage.py makemigrations NAME, and commit what it makes.")
 def missing_migrations():
     """Models differ from the migrations that are here: {}"""
     try:
@@ -172,8 +172,9 @@ def missing_migrations():
     except ValueError as error:  # a migration of another app needs one that is not here
         return error
     autodetector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
-    changes = autodetector.changes(loader.graph)
-    return ", ".join(sorted(changes.keys() & {app.label for app in own_apps()}))
+    unmigrated = {label for label in loader.unmigrated_apps if apps.get_app_config(label).models}
+    changed = autodetector.changes(loader.graph).keys() | unmigrated
+    return ", ".join(sorted(changed & {app.label for app in own_apps()}))
 
 
 @deploy_check(
