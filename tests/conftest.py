@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from postgres import Postgres
 
-pytest_plugins = ["live", "report"]
+pytest_plugins = ["live", "summary"]
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"

@@ -23,10 +23,10 @@ ANSWERS = ["Tea Shop", "", "", "", ""]
 SLUG = "tea-shop"
 PAGES = [
     # file, path, colours, width and height
-    ("home.png", "/", "light", 1280, 720),
+    ("home.png", "/", "light", 960, 720),
     ("home-phone.png", "/", "dark", 390, 800),
-    ("404.png", "/errors/404/", "light", 1280, 480),
-    ("500.png", "/errors/500/", "dark", 1280, 480),
+    ("404.png", "/errors/404/", "light", 960, 480),
+    ("500.png", "/errors/500/", "dark", 960, 480),
     ("lock-out-phone.png", "/errors/429/", "light", 390, 800),
 ]
 # rich's own would load its font from elsewhere.

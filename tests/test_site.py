@@ -135,7 +135,7 @@ def test_first_week(own_copy):
     commands = re.findall(
         "`(?:heroku run )?((?:python|uv|ruff) .+?)`", readme.replace("uv add name", "uv add toml")
     )
-    assert len(commands) == 8
+    assert len(commands) == 9
 
     for command in commands:
         done = changed.run("bash", "-c", command, env=environment)
