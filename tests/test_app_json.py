@@ -101,6 +101,7 @@ def test_mistakes_in_the_form(render):
         assert [*FORM.iter_errors(app)], place
 
 
+@pytest.mark.exotic
 @pytest.mark.slow
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
 def test_button_and_review_app(app, postgres, free_port, error_tracker):
@@ -121,6 +122,7 @@ def test_button_and_review_app(app, postgres, free_port, error_tracker):
         dyno.stop()
 
 
+@pytest.mark.exotic
 @pytest.mark.slow
 def test_heroku_ci(site, postgres, tmp_path):
     """The test script, on the committed files and the dev group, beside a Postgres without TLS.
