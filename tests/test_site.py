@@ -4,10 +4,11 @@ import os
 import re
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CHECKLIST
+from conftest import BIN, CHECKLIST
 
 pytestmark = pytest.mark.slow
 
@@ -220,11 +221,27 @@ def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
     assert shown.stdout.strip() == used
 
 
-def test_ci(own_copy, postgres):
+@pytest.mark.parametrize(
+    "python",
+    [
+        pytest.param("3.12", marks=pytest.mark.exotic),
+        "3.13",
+        pytest.param("3.14", marks=pytest.mark.exotic),
+    ],
+)
+def test_ci(site, copy_of, environment, postgres, python):
     """The commands of the workflow as they stand there, on a real Postgres."""
-    changed, environment = own_copy
+    changed = copy_of(site())
+    (changed.path / ".venv").unlink()
     workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
-    environment |= {"DATABASE_URL": postgres.url()}
+    assert python in workflow["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    folders = [BIN, *pyenv.glob(f"versions/{python}*/bin"), environment["PATH"]]
+    environment["PATH"] = os.pathsep.join(map(str, folders))
+    environment |= {"DATABASE_URL": postgres.database(f"ci{python[2:]}"), "UV_PYTHON": python}
+    found = changed.run("uv", "python", "find", "--no-python-downloads", python, env=environment)
+    if found.returncode != 0:
+        pytest.skip(f"there is no Python {python} here")
     (changed.path / ".env").unlink()
 
     for job in ("checklist", "tests"):
