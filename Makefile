@@ -1,4 +1,4 @@
-# The two commands of the README, for a machine that has Python and nothing else.
+# What README.md and CONTRIBUTING.md have to type, for a machine that has Python and nothing else.
 PYTHON ?= python3
 MARKS = not exotic
 
@@ -8,6 +8,7 @@ MARKS = not exotic
 site: .venv/installed
 	.venv/bin/cookiecutter . --output-dir .. $(shell test -t 0 || echo --no-input)
 
+# ruff would take the template's own pyproject.toml, which is none before it is rendered.
 test: .venv/installed .venv/browser
 	.venv/bin/ruff check --config pyproject.toml
 	.venv/bin/ruff format --check --config pyproject.toml

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -64,7 +65,10 @@ QUESTIONS = {
 
 def again(accepted):
     """Return the command that asks again, with the `accepted` answers as they were."""
-    command = ["cookiecutter", ANSWERS["_template"]]
+    command = ["cookiecutter"]
+    if not shutil.which("cookiecutter"):  # under uvx, pipx, or a .venv that is not active
+        command = [sys.executable, "-m", "cookiecutter"]
+    command.append(ANSWERS["_template"])
     if ANSWERS.get("_checkout"):
         command += ["--checkout", ANSWERS["_checkout"]]
     if ANSWERS["_output_dir"] != os.environ.get("PWD"):

@@ -8,7 +8,6 @@ from functools import reduce
 
 import pytest
 from conftest import BIN, COMBINATIONS, ROOT, procfile, run, variables
-from heroku import App
 from jsonschema import Draft202012Validator
 from live import by_http
 
@@ -106,7 +105,7 @@ def test_mistakes_in_the_form(render):
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
 def test_button_and_review_app(app, postgres, free_port, error_tracker):
     """The release passes with what app.json sets and asks for, and the site answers to its name."""
-    made = App(app(error_tracker).folder)
+    made = app(error_tracker)
     given = {TOKEN[error_tracker]: made.config[TOKEN[error_tracker]]}
     database = postgres.database(f"button_{error_tracker}")
     made.config = config_vars(manifest(made.folder, "review"), database, **given)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from browser import Visitor, chromium, go_live
 from conftest import unused_port
+from live import PASSWORD
 from router import https
 
 pytestmark = pytest.mark.slow
 
-PASSWORD = "a-long-and-boring-passphrase"
 CDN = "https://cdn.example.com"
 STYLE_SHEET = f'<link rel="stylesheet" href="{CDN}/x.css">'
 SPRING_GREEN = "rgb(0, 255, 127)"
@@ -28,7 +28,7 @@ def pictures(shared, request):
 
 
 @pytest.fixture
-def live(site, copy_of, collect, postgres, serve, free_port, tmp_path):
+def live_url(site, copy_of, collect, postgres, serve, free_port, tmp_path):
     """Return the address of a live site: Postgres, gunicorn, https, and an account for Ada."""
     own = copy_of(site())
     variables = {
@@ -49,14 +49,14 @@ def live(site, copy_of, collect, postgres, serve, free_port, tmp_path):
         yield router.url
 
 
-def test_a_visit_to_the_live_site(live, pictures):
+def test_a_visit_to_the_live_site(live_url, pictures):
     """On each page, `sees` checks that the policy stopped nothing and that the console is silent."""
     with chromium() as browser:
-        ada = Visitor(browser, live, pictures)
+        ada = Visitor(browser, live_url, pictures)
         logs_in(ada)
         changes_when_she_joined(ada)
         adds_grace(ada)
-        is_not_allowed(Visitor(browser, live, pictures))
+        is_not_allowed(Visitor(browser, live_url, pictures))
         deletes_grace(ada)
         meets_error_pages(ada)
         guesses_her_password(ada)
@@ -185,17 +185,13 @@ def test_pages_at_home(site, copy_of, serve, pictures):
 
 
 def add_to_home_page(site, html):
-    home = site.path / "application/templates/application/home.html"
     start = "{% block content %}"
-    assert start in home.read_text()
-    home.write_text(home.read_text().replace(start, f"{start}\n{html}"))
+    site.replace("application/templates/application/home.html", start, f"{start}\n{html}")
 
 
 def allow(site, host):
     """Edit the one list that says what pages may load."""
-    settings = site.path / "project/settings.py"
-    assert "CSP_HOSTS = []" in settings.read_text()
-    settings.write_text(settings.read_text().replace("CSP_HOSTS = []", f'CSP_HOSTS = ["{host}"]'))
+    site.replace("project/settings.py", "CSP_HOSTS = []", f'CSP_HOSTS = ["{host}"]')
 
 
 def run_at_home(site, serve):

@@ -158,7 +158,11 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
             append('CSRF_COOKIE_NAME, CSRF_COOKIE_DOMAIN = "__Host-csrf", "example.com"'),
         ),
     ],
-)
+    ids=[
+        "no database", "WhiteNoise first", "empty policy", "django keeps errors", "no logging",
+        "migration deleted", "model added", "no migrations folder", "CSRF cookie",
+    ],
+)  # fmt: skip
 def test_ours_refuse_other_ways_to_the_same_end(deployed, check, weakness):
     site = deployed()
     weakness(site)
@@ -198,7 +202,15 @@ def test_ours_do_not_trouble_the_days_work(site):
     assert site().manage("check").returncode == 0
 
 
-def test_readme_lists_all_of_ours(site):
-    readme = (site().path / "README.md").read_text()
+def test_all_of_ours_are_tried_and_in_the_readme(site):
+    for error_tracker in ("rollbar", "sentry"):
+        project = site(error_tracker).path
+        sources = [project / "project" / f"{name}.py" for name in ("checks", "error_tracking")]
+        text = "".join(source.read_text() for source in sources)
+        numbers = set(re.findall(r'"(?:deploy\.)?([EW]\d{3})"', text))
+        in_readme = re.findall(r"`(?:deploy\.)?([EW]\d{3})`", (project / "README.md").read_text())
 
-    assert [check for check in OURS if check.removeprefix("deploy.") not in readme] == []
+        assert {f"deploy.{number}" for number in numbers} <= set(OURS)
+        assert numbers == set(in_readme)
+        if error_tracker == "rollbar":
+            assert len(numbers) == len(OURS)

@@ -6,7 +6,7 @@ import stat
 import tomllib
 
 import pytest
-from conftest import BIN, CHECKLIST, COMBINATIONS, ROOT, Site, cookiecutter, run, variables
+from conftest import BIN, CHECKLIST, COMBINATIONS, QUESTIONS, Site, cookiecutter, run, variables
 from test_files import NOT_IN_GIT, files_with
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def test_env_has_a_fresh_key_for_its_owner_alone(site):
 
 
 def test_no_name_of_a_package_is_left_for_a_slug(site):
-    taken = set(re.findall(r'"([a-z0-9-]+)",?', (ROOT / "cookiecutter.json").read_text()))
+    taken = set(QUESTIONS["_dependencies"])
     for tracker in ("rollbar", "sentry", "none"):
         lock = tomllib.loads((site(tracker).path / "uv.lock").read_text())
         assert {package["name"] for package in lock["package"]} - {"my-site"} <= taken
@@ -93,8 +93,7 @@ def test_env_cannot_help_the_check_pass(site, copy_of, environment):
     changed = copy_of(site())
     with (changed.path / ".env").open("a") as env:
         env.write("SECURE_HSTS_SECONDS=31536000\n")
-    settings = changed.path / "project" / "settings.py"
-    settings.write_text(settings.read_text().replace("default=3600", "default=0"))
+    changed.replace("project/settings.py", "default=3600", "default=0")
 
     again = changed.run(BIN / "python", "bootstrap.py", env=environment)
 
@@ -170,8 +169,7 @@ def test_a_clone_becomes_a_working_site_and_stays_one(site, tmp_path, environmen
 
 def test_a_database_that_is_not_sqlite_is_left_alone(site, copy_of, environment):
     changed = copy_of(site())
-    env = changed.path / ".env"
-    env.write_text(env.read_text().replace("sqlite:///db.sqlite3", "postgres://u:p@127.0.0.1:1/x"))
+    changed.replace(".env", "sqlite:///db.sqlite3", "postgres://u:p@127.0.0.1:1/x")
 
     done = changed.run(BIN / "python", "bootstrap.py", env=environment)
 

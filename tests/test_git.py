@@ -17,7 +17,7 @@ def test_no_git(tmp_path, environment):
     assert generated.returncode == 0, generated.out
     assert re.search("git +not installed", generated.stdout)
     assert '  git commit -m "Start my-site"' in generated.stdout
-    assert "\nVerified" in generated.stdout
+    assert "\nVerified" in generated.stdout, generated.out
     assert not (tmp_path / "out" / "my-site" / ".git").exists()
 
 

@@ -84,8 +84,9 @@ def test_interrupted(tmp_path, environment):
     )
     with process:
         said = ""
-        while "packages" not in said:
-            said += process.stdout.read(1)
+        while "packages" not in said and (part := process.stdout.read(1)):
+            said += part
+        assert "packages" in said, said
         time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)
         said += process.stdout.read()

@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import BIN, ROOT, Site, procfile, run, unused_port, variables
-from heroku import App
 from live import HTTPS
 from platforms_server import (
     NGINX,
@@ -236,7 +235,7 @@ server {{
 @exotic
 @needs_nginx
 def test_dokku(app, postgres, serve, tmp_path):
-    built = App(app().folder)
+    built = app()
     once = block("Dokku", "Not run, on the server, once")
     line = re.search("^dokku config:set (.+)$", once, re.MULTILINE)[1]
     words = built.run(f"printf '%s\\n' {line}").stdout.splitlines()

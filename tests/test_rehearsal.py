@@ -128,6 +128,7 @@ def test_static_files(live):
             assert headers["Cache-Control"] == "max-age=315360000, public, immutable"
             assert "default-src 'none'" in headers["Content-Security-Policy"]
             assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "Access-Control-Allow-Origin" not in headers
             sizes[headers.get("Content-Encoding", "identity")] = len(content)
         if sizes["identity"] > 500:
             assert sizes["br"] < sizes["gzip"] < sizes["identity"]

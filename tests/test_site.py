@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from browser import go_live
 from conftest import BIN, CHECKLIST
 
 pytestmark = pytest.mark.slow
@@ -121,10 +122,7 @@ def test_second_day(own_copy):
         "        self.assertTrue(self.client.login(username='ada', password='pw'))\n"
         "        self.assertContains(self.client.get('/admin/'), 'ada')\n"
     )
-    settings = changed.path / "project" / "settings.py"
-    settings.write_text(
-        settings.read_text().replace('    "accounts",', '    "accounts",\n    "blog",')
-    )
+    changed.replace("project/settings.py", '    "accounts",', '    "accounts",\n    "blog",')
     assert "1 passed" in typed("pytest -W error blog")
     assert "Found 1 test" in typed("python -W error manage.py test blog")
 
@@ -215,10 +213,71 @@ def test_mail_without_a_server_is_an_error_that_says_so(site):
 def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
     show = "from django.conf import settings; print(settings.ROLLBAR['endpoint'])"
 
-    shown = site().run(site().python, "manage.py", "shell", "--no-imports", "-c", show,
-                       env=site().production(ROLLBAR_ENDPOINT=endpoint))  # fmt: skip
+    shown = site().shell(show, env=site().production(ROLLBAR_ENDPOINT=endpoint))
 
     assert shown.stdout.strip() == used
+
+
+# What a locked door does when it is tried, and what it keeps.
+DOOR = """
+from datetime import timedelta
+from axes.models import AccessAttempt, AccessLog
+from django.contrib.auth import get_user_model
+from django.db.models import F
+from django.test import TestCase, override_settings
+
+@override_settings(AXES_ENABLED=True)
+class DoorTests(TestCase):
+    def log_in(self, password):
+        return self.client.post("/admin/login/", {"username": "ada", "password": password}).status_code
+
+    def wait(self, minutes):
+        AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=minutes))
+
+    def test_it(self):
+        get_user_model().objects.create_superuser("ada", password="right")
+        with self.assertLogs():
+            assert [self.log_in("wrong") for n in range(9)] == [200] * 9
+            assert self.log_in("right") == 302
+            assert [self.log_in("wrong") for n in range(10)] == [200] * 9 + [429], "start anew"
+            self.wait(14)
+            assert self.log_in("right") == 429
+            self.wait(2)
+            assert self.log_in("right") == 302, "prolonged by trying"
+        assert not AccessLog.objects.exists()
+"""
+
+
+def test_the_door(site, copy_of, at_home):
+    changed = copy_of(site())
+    (changed.path / "tests" / "test_door.py").write_text(DOOR)
+
+    done = changed.run(changed.python, "-m", "pytest", "-q", "tests/test_door.py", env=at_home)
+
+    assert "1 passed" in done.stdout, done.out
+
+
+def test_gunicorn_knows_each_of_its_settings(site):
+    """It passes over a name that it does not know without a word."""
+    show = (
+        "import runpy; from gunicorn.config import KNOWN_SETTINGS as known; "
+        "names = runpy.run_path('gunicorn.conf.py').keys() - {'gc', 'os', 'gthread'}; "
+        "print({name for name in names if name[0] != '_'} - {setting.name for setting in known})"
+    )
+
+    shown = site().run(site().python, "-c", show)
+
+    assert shown.stdout == "set()\n", shown.out
+
+
+def test_web_concurrency_that_loses_is_named(deployed, collect, serve, free_port):
+    site = deployed()
+    collect(site)
+
+    go_live(site, serve, free_port, WEB_CONCURRENCY="5")
+
+    log = (site.path / f"server-{free_port}.log").read_text()
+    assert "WEB_CONCURRENCY=5 has no effect: the Procfile says --workers 2" in log
 
 
 @pytest.mark.parametrize(

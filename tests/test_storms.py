@@ -16,7 +16,7 @@ OWN = rf"{ERROR}|\[\d{{4}}-.*\n|INFO project .*\n"
 
 
 @pytest.fixture
-def live(site, copy_of, serve, free_port):
+def failing_site(site, copy_of, serve, free_port):
     """Return a function that starts a FailingSite which reports to a tracker."""
 
     def start(tracker):
@@ -36,10 +36,10 @@ def seconds_to_fail(failing):
 
 @pytest.mark.parametrize("kind", ["rollbar", "sentry"])
 @pytest.mark.parametrize("mode", ["hanging", "refusing", "429", "500"])
-def test_tracker_that_is_down(live, kind, mode):
+def test_tracker_that_is_down(failing_site, kind, mode):
     """Nobody waits for it, and the log says little of it."""
     with FakeTracker(kind, mode) as tracker:
-        failing = live(tracker)
+        failing = failing_site(tracker)
         seconds = [seconds_to_fail(failing) for _ in range(3)]
         time.sleep(4 if mode == "hanging" else 1)  # the clients give up after 3 seconds
         failing.stop()
@@ -55,10 +55,10 @@ def test_tracker_that_is_down(live, kind, mode):
 
 @pytest.mark.parametrize("kind", ["rollbar", "sentry"])
 @pytest.mark.parametrize("mode", ["hanging", "ok"])
-def test_storm(live, kind, mode):
+def test_storm(failing_site, kind, mode):
     """Eight visitors at once meet an error a hundred times each."""
     with FakeTracker(kind, mode) as tracker:
-        failing = live(tracker)
+        failing = failing_site(tracker)
         began = time.monotonic()
         with ThreadPoolExecutor(8) as visitors:
             visits = [visitors.submit(hundred_visits, failing) for _ in range(8)]

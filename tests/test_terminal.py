@@ -43,6 +43,7 @@ def test_questions_fit_into_their_lines(tmp_path, environment):
 def test_what_the_report_says(site):
     lines = site().report.splitlines()
     steps = [line.split()[0] for line in lines if line.startswith("  ") and line.endswith(" s")]
+    assert "Verified. Next:" in lines, site().report
     last = lines[lines.index("Verified. Next:") + 1 :]
 
     assert [step for step in steps if step != "version"] == [

@@ -5,7 +5,7 @@ from django.http import HttpResponse
 def health(get_response):
     """Answer /healthz, and /readyz where the database does, before hosts and https are looked at.
 
-    Whoever asks is a platform, which often does so by number and over http.
+    Whoever asks is a platform, which often does so by IP address and over http.
     """
 
     def middleware(request):

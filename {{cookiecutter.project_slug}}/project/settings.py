@@ -188,7 +188,7 @@ LOGGING = {
     "loggers": {
         # Without Django's own handlers, one of which would mail each error, it reaches root once.
         "django": {"handlers": [], "propagate": True},
-        # Robots that call by number, many times a day, and are refused.
+        # Robots that ask for an IP address, many times a day, and are refused.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
     },
