@@ -22,7 +22,9 @@ WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterator
 def documented(server):
     """Return what servers.md has for a server: what to type, its web line, the end of asgi.py."""
     text = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
-    add, web = re.search(rf"## {server}\n+```\n(uv add .+)\nweb: (.+)\n```", text).groups()
+    add, web = re.search(
+        rf"## {server}\n+```\n(uv add .+)\n```\n+In the `Procfile`:\n+```\nweb: (.+)\n```", text
+    ).groups()
     return add, web, re.search("```python\n(.+?)```", text, re.DOTALL)[1]
 
 

@@ -81,7 +81,7 @@ class WebLineTests(TransactionTestCase):
         self.log = self.folder / "log"
         self.tracker = self.enterContext(HTTPServer(("127.0.0.1", 0), Tracker))
         self.tracker.items = 0
-        Thread(target=self.tracker.serve_forever, args=[0.05]).start()
+        Thread(target=self.tracker.serve_forever, args=[0.05], daemon=True).start()
         self.addCleanup(self.tracker.shutdown)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -92,7 +92,6 @@ class WebLineTests(TransactionTestCase):
             DJANGO_SETTINGS_MODULE="rehearsal",
             GUNICORN_CMD_ARGS=f"--bind 127.0.0.1:{self.port}",
             PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            PORT=str(self.port),
             PYTHONPATH=str(self.folder),
         )
         here = f"127.0.0.1:{self.tracker.server_port}"
@@ -115,9 +114,10 @@ class WebLineTests(TransactionTestCase):
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         self.addCleanup(self.stop)
+        until = time.monotonic() + 30
         with socket.socket() as client:
             while client.connect_ex(("127.0.0.1", self.port)) != 0:
-                assert self.web.poll() is None, self.log.read_text()
+                assert self.web.poll() is None and time.monotonic() < until, self.log.read_text()
                 time.sleep(0.05)
 
     def stop(self):
