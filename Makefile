@@ -47,5 +47,6 @@ protections: .venv/installed
 # nginx for the tests of docs/platforms.md; without root it must be there, as on a machine of CI's.
 .venv/nginx: .venv/installed
 	[ -x /usr/sbin/nginx ] || [ "$$(id -u)" != 0 ] || \
-	{ apt-get update -qq && apt-get install --yes -qq nginx; }
+	{ apt-get update -qq && apt-get install --yes -qq nginx && \
+	{ systemctl disable --quiet --now nginx 2>/dev/null || true; }; }
 	touch $@

@@ -51,7 +51,8 @@ def reason_to_render_only():
     cruft renders a template again and again in a temporary folder, to compare: a .venv or a .git
     in there would end up in the comparison.
     """
-    if UNDER_CRUFT and Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents:
+    is_temporary = Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents
+    if UNDER_CRUFT and is_temporary and PROJECT.resolve().parent != Path(START).resolve():
         return "for cruft to compare."
     if os.environ.get("COOKIECUTTER_SKIP_SETUP", "0") not in ("", "0"):
         finish = ", then ".join([*bootstrap.go_to(START), "python bootstrap.py"])
@@ -76,13 +77,14 @@ def put_under_git(verified):
     """
     commit = f'git commit -m "{MESSAGE}"'
     cruft = ["git add .cruft.json"] if UNDER_CRUFT else []
-    left = ["git add --all", commit]
+    left = ["git init -b main", "git add --all", commit]
     with bootstrap.step("git") as line:
         try:
             if inside_repository():
                 line.result = "left alone: inside another repository"
                 return []
             git("init", "--quiet", "-b", "main")
+            left = left[1:]
             git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
             line.result = "staged, not committed"
             if verified:
@@ -90,7 +92,7 @@ def put_under_git(verified):
                 git("commit", "--quiet", "-m", MESSAGE)
                 line.result = "first commit on main"
                 left = cruft and [*cruft, "git commit --amend --no-edit"]
-        except FileNotFoundError:
+        except OSError:  # also one that may not be executed
             line.result = "not installed: nothing is committed"
         except KeyboardInterrupt:
             line.result += ": interrupted"
@@ -113,7 +115,9 @@ def main():
     try:
         bootstrap.set_up()
     except bootstrap.Unsafe as error:
-        bootstrap.say_unsafe(error, " No project is made.")
+        bootstrap.say_unsafe(
+            error, " No project is made. (What follows is cookiecutter's way to stop.)"
+        )
         return 1
     except bootstrap.NotVerified as error:
         bootstrap.say_not_verified(error, START, put_under_git(verified=False))

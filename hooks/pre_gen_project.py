@@ -95,6 +95,7 @@ def main():
     print("\nNothing was made, because of these answers:\n", *refused, sep="\n")
     if "_output_dir" in ANSWERS:  # cruft, which has a command of its own, does not say
         print(f"\nTo be asked again:\n\n  {again(accepted)}\n")
+    print("What follows is cookiecutter's way to stop, and nothing to worry about.\n")
     return 1
 
 

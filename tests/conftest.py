@@ -112,7 +112,8 @@ def environment_in(folder):
     """Return an environment whose configuration of git and cookiecutter stands in `folder`."""
     gitconfig = folder / "gitconfig"
     gitconfig.write_text("[user]\nname = Ada\nemail = ada@example.com\n")
-    inherited = {name: os.environ[name] for name in os.environ if name != "COOKIECUTTER_SKIP_SETUP"}
+    hidden = {"COOKIECUTTER_SKIP_SETUP", "FORCE_COLOR", "NO_COLOR"}
+    inherited = {name: os.environ[name] for name in os.environ.keys() - hidden}
     return inherited | {
         "GIT_CONFIG_GLOBAL": str(gitconfig),
         "COOKIECUTTER_CONFIG": str(cookiecutter_config(folder)),

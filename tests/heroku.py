@@ -119,9 +119,13 @@ class Dyno:
                 start_new_session=True,
             )
         until = time.monotonic() + 60
-        while not listens(port):
-            assert self.process.poll() is None and time.monotonic() < until, self.text()
-            time.sleep(0.05)
+        try:
+            while not listens(port):
+                assert self.process.poll() is None and time.monotonic() < until, self.text()
+                time.sleep(0.05)
+        except BaseException:  # an interrupt, too, leaves none behind
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
 
     def variables(self, app, name):
         """Return what the platform and its buildpack set, and that warnings are errors.

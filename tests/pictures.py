@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from browser import chromium
@@ -74,15 +75,21 @@ def photograph(site, folder):
     port = unused_port()
     command = [site / ".venv" / "bin" / "python", "manage.py", "runserver", "--noreload", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=site, **quiet) as server, chromium() as browser:
+    server = subprocess.Popen(command, cwd=site, **quiet)
+    until = time.monotonic() + 30
+    try:
         while not listens(port):
-            assert server.poll() is None
-        for name, path, colours, width, height in PAGES:
-            size = {"width": width, "height": height}
-            page = browser.new_page(viewport=size, color_scheme=colours)
-            page.goto(f"http://127.0.0.1:{port}{path}")
-            page.screenshot(path=folder / name)
+            assert server.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        with chromium() as browser:
+            for name, path, colours, width, height in PAGES:
+                size = {"width": width, "height": height}
+                page = browser.new_page(viewport=size, color_scheme=colours)
+                page.goto(f"http://127.0.0.1:{port}{path}")
+                page.screenshot(path=folder / name)
+    finally:
         server.terminate()
+        server.wait(30)
 
 
 def main():

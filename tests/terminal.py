@@ -1,31 +1,43 @@
 """A terminal, as somebody sits at: what a program shows there, and what is typed into it."""
 
+import codecs
 import contextlib
 import fcntl
 import os
 import pty
 import re
+import select
+import signal
 import struct
 import termios
+import time
+
+SECONDS = 120  # then nobody waits any more
 
 
 def in_terminal(command, cwd, env, answers=(), columns=80):
     """Run `command` in a terminal; return its exit status and all that was to be seen.
 
-    `answers` are typed in turn, each where a question such as "Name: " is waiting.
+    `answers` are typed in turn, each where a question such as "Name: " is waiting. After SECONDS,
+    the program is killed.
     """
     process, terminal = pty.fork()
     if process == 0:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
-        os.chdir(cwd)
-        env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
-        os.execvpe(command[0], [str(word) for word in command], env)
-    seen, answers = "", list(answers)
+        try:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+            os.chdir(cwd)
+            env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
+            os.execvpe(command[0], [str(word) for word in command], env)
+        finally:
+            os._exit(127)
+    seen, answers, until = "", list(answers), time.monotonic() + SECONDS
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     with contextlib.suppress(OSError), open(terminal, "rb+", buffering=0) as opened:
-        while part := opened.read(1024):  # a terminal ends in an OSError
-            seen += part.decode(errors="replace")
+        while select.select([opened], [], [], max(0, until - time.monotonic()))[0]:
+            seen += decode(opened.read(1024))  # a terminal ends in an OSError
             if answers and plain(seen).endswith(": "):
                 opened.write(f"{answers.pop(0)}\n".encode())
+        os.kill(process, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), seen
 
 

@@ -1,5 +1,6 @@
 """The first commit, and what to type where git does not make it."""
 
+import os
 import re
 
 import pytest
@@ -16,9 +17,24 @@ def test_no_git(tmp_path, environment):
 
     assert generated.returncode == 0, generated.out
     assert re.search("git +not installed", generated.stdout)
-    assert '  git commit -m "Start my-site"' in generated.stdout
     assert "\nVerified" in generated.stdout, generated.out
-    assert not (tmp_path / "out" / "my-site" / ".git").exists()
+    project = Site(tmp_path / "out" / "my-site")
+    assert not (project.path / ".git").exists()
+    left = re.findall("^  (git [a-z].+)$", generated.stdout.partition("Verified.")[2], re.MULTILINE)
+    environment["PATH"] = os.environ["PATH"]
+    for command in left:
+        assert project.run("bash", "-c", command, env=environment).returncode == 0, command
+    assert project.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
+
+
+def test_a_git_that_cannot_be_started(tmp_path, environment):
+    (tmp_path / "bin" / "git").mkdir(parents=True)
+    environment["PATH"] = str(tmp_path / "bin")
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert (tmp_path / "out" / "my-site" / "Procfile").exists()
 
 
 def test_no_name_in_git(tmp_path, environment):

@@ -116,17 +116,24 @@ def test_rendered_only(tmp_path, environment):
     assert not {".env", ".git", ".venv", "uv.lock"} & set(os.listdir(tmp_path / "out" / "my-site"))
 
 
-@pytest.mark.parametrize("inside", [True, False])
-def test_cruft_has_its_comparisons_rendered_only(spoilt_template, tmp_path, environment, inside):
-    """Its inner runs have _commit in the context, and happen in the folder for temporary files."""
+@pytest.mark.parametrize(
+    ("temporary", "start", "is_compared"),
+    [(".", "elsewhere", True), (".", "out", False), ("elsewhere", "elsewhere", False)],
+)
+def test_cruft_has_its_comparisons_rendered_only(
+    spoilt_template, tmp_path, environment, temporary, start, is_compared
+):
+    """They have _commit in the context, and are where nobody stands in the temporary folder."""
     template = spoilt_template("")
     answers = template / "cookiecutter.json"
     answers.write_text(answers.read_text().replace("{", '{"_commit": "abc",', 1))
-    environment["TMPDIR"] = str(tmp_path if inside else tmp_path / "elsewhere")
-    (tmp_path / "elsewhere").mkdir()
+    for folder in ("elsewhere", "out"):
+        (tmp_path / folder).mkdir()
+    environment |= {"TMPDIR": str(tmp_path / temporary), "PWD": str(tmp_path / start)}
+    command = [BIN / "cookiecutter", template, "--no-input", "--output-dir", tmp_path / "out"]
 
-    generated = cookiecutter(tmp_path / "out", environment, template=template)
+    generated = run(command, tmp_path / start, environment)
 
     assert generated.returncode == 0, generated.out
-    assert ("Rendered only, for cruft to compare" in generated.stdout) == inside
-    assert (tmp_path / "out" / "my-site" / ".git").exists() != inside
+    assert ("Rendered only, for cruft to compare" in generated.stdout) == is_compared
+    assert (tmp_path / "out" / "my-site" / ".git").exists() != is_compared

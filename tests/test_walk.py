@@ -93,7 +93,7 @@ def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, po
     said = paste([uvx], folder, newcomer, ANSWERS)
 
     cd, activate, createsuperuser, runserver = re.findall(
-        "^  (.+)$", said.partition("Next:")[2], re.M
+        "^  (.+)$", said.partition("\nVerified.")[2], re.M
     )
     address = re.search("^Here: (.+)$", said, re.M)[1]
     made = paste([cd, activate, createsuperuser], folder, newcomer, ADA)

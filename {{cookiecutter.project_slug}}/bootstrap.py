@@ -34,6 +34,8 @@ VENV_PYTHON = ROOT / ".venv" / BIN / "python"
 TERMINAL = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 TERMINAL = TERMINAL and shutil.get_terminal_size().columns > 72
 COLOURS = TERMINAL and not os.environ.get("NO_COLOR")
+if ON_WINDOWS:
+    os.system("")  # has the console show them, too
 PLAIN, BOLD, DIM, RED, GREEN, YELLOW = 0, 1, 2, 31, 32, 33
 CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
@@ -41,6 +43,7 @@ CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors"
 # PYTHONDONTWRITEBYTECODE would have each Django command compile Django anew.
 MISLEADING = {"DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH"}
 MISLEADING |= {"UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH", "VIRTUAL_ENV"}
+MISLEADING |= {"FORCE_COLOR", "CLICOLOR_FORCE"}  # what they say is read
 
 
 class Unsafe(Exception):
@@ -63,8 +66,8 @@ def set_up():
             with ThreadPoolExecutor() as beside:  # the checklist needs no database
                 migrated = beside.submit(migrate, environment)
                 check(environment)
-            with step("database") as line:
-                line.result = migrated.result()
+                with step("database", "migrating") as line:
+                    line.result = migrated.result()
             pin(version)
     except (Unsafe, NotVerified):
         raise
@@ -78,7 +81,7 @@ def say(text="", end="\n"):
     """Print `text`. Where nobody reads any more, as after `| head`, the work goes on."""
     try:
         print(text, end=end, flush=True)
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -106,13 +109,14 @@ def step(name, doing=""):
         while TERMINAL and not ended.wait(0.1):
             draw(line.doing[:50], DIM)
 
-    beside = threading.Thread(target=progress)
-    beside.start()
-    try:
+    beside = threading.Thread(target=progress, daemon=True)
+    try:  # from here on, an interrupt finds its way to the end of the line
+        beside.start()
         yield line
     finally:
         ended.set()
-        beside.join()
+        if beside.is_alive():
+            beside.join()
         draw(line.result, RED if line.result == "failed" else PLAIN, "\n")
 
 
@@ -195,8 +199,8 @@ def install(uv, python, environment):
         command = [uv, "sync", "--python", python]
         with subprocess.Popen(command, env=environment, **output, **CHILD) as sync:
             for text in sync.stderr:
-                said = text.strip() or said
-                line.doing = said
+                if text.strip() and not text.startswith("hint:"):
+                    line.doing = said = text.strip()
         if sync.returncode != 0:
             raise NotVerified(f"uv could not install the packages: {said}")
         count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
@@ -235,12 +239,13 @@ def write_env():
         example = (ROOT / ".env.example").read_text(encoding="utf-8")
         key = secrets.token_urlsafe(50)
         text = re.sub(r"^SECRET_KEY=.*$", f"SECRET_KEY={key}", example, flags=re.MULTILINE)
-        try:
-            (ROOT / ".env").touch(0o600, exist_ok=False)
-        except FileExistsError:
+        if (ROOT / ".env").exists():
             line.result = "kept as it is"
             return
-        (ROOT / ".env").write_text(text, encoding="utf-8")
+        fresh = ROOT / ".venv" / "env"  # it comes into its place when it is whole
+        fresh.touch(0o600)
+        fresh.write_text(text, encoding="utf-8")
+        fresh.rename(ROOT / ".env")
         line.result = "written, with a fresh SECRET_KEY"
 
 
@@ -281,8 +286,8 @@ def activate():
     if ON_WINDOWS and "MSYSTEM" not in os.environ:  # which Git Bash sets
         return r".venv\Scripts\activate"
     shell = Path(os.environ.get("SHELL", "sh")).name
-    ending = {"fish": ".fish", "csh": ".csh", "tcsh": ".csh"}.get(shell, "")
-    return f"{'.' if shell == 'sh' else 'source'} .venv/{BIN}/activate{ending}"
+    endings = {"bash": "", "zsh": "", "fish": ".fish", "csh": ".csh", "tcsh": ".csh"}
+    return f"{'source' if shell in endings else '.'} .venv/{BIN}/activate{endings.get(shell, '')}"
 
 
 def say_unsafe(error, so=""):
@@ -300,7 +305,7 @@ def say_not_verified(reason, start, left=()):
 def say_next(start, left=()):
     """Print what to type next, beginning with what is `left` to do."""
     commands = ["python manage.py createsuperuser", "python manage.py runserver"]
-    say(f"\n{paint('Verified.', GREEN)} Next:\n")
+    say(f"\n{paint('Verified.', GREEN)} Next, a line at a time:\n")
     for command in [*go_to(start), *left, activate(), *commands]:
         say(f"  {paint(command, BOLD)}")
     say('\nHere: http://127.0.0.1:8000/\nLive: README.md, "Put it live"')

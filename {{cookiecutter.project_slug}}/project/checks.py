@@ -52,7 +52,7 @@ def own_apps():
     return [app for app in apps.get_app_configs() if "site-packages" not in app.path]
 
 
-@deploy_check("W001", "To check it as it will run live: python bootstrap.py")
+@deploy_check("W001", "Live: heroku config:unset DEBUG. To check it at home: python bootstrap.py")
 def development():
     """This is the site as it runs at home, with DEBUG on."""
     return settings.DEBUG
@@ -69,7 +69,7 @@ def lost_database():
     return {"sqlite3": "SQLite", "dummy": "missing", "": "missing"}.get(engine.rpartition(".")[2])
 
 
-@deploy_check("E003", "heroku config:set ALLOWED_HOSTS=www.example.com,example.com")
+@deploy_check("E003", "heroku config:set ALLOWED_HOSTS=.herokuapp.com")
 def any_host():
     """ALLOWED_HOSTS lets anybody in by any name: {}"""
     return ", ".join({"*", "."} & set(settings.ALLOWED_HOSTS))
@@ -169,11 +169,13 @@ def missing_migrations():
     """Models differ from the migrations that are here: {}"""
     try:
         loader = MigrationLoader(None)  # no database is asked
-    except ValueError as error:  # a migration of another app needs one that is not here
+    except (LookupError, ValueError) as error:  # a migration needs one that is not here
         return error
     autodetector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
-    unmigrated = {label for label in loader.unmigrated_apps if apps.get_app_config(label).models}
-    changed = autodetector.changes(loader.graph).keys() | unmigrated
+    changed = autodetector.changes(loader.graph).keys() | loader.detect_conflicts().keys()
+    # What has tables and no migrations folder, which the autodetector passes over.
+    tables = {m._meta.app_label for m in apps.get_models() if m._meta.can_migrate("default")}
+    changed |= tables & loader.unmigrated_apps
     return ", ".join(sorted(changed & {app.label for app in own_apps()}))
 
 

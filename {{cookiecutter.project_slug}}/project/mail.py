@@ -24,7 +24,7 @@ def mailer(url):
     if scheme == "consolemail":
         return {"BACKEND": config["EMAIL_BACKEND"]}
     if scheme not in {"smtp", "smtp+tls", "smtp+ssl"} or not config.get("EMAIL_HOST"):
-        raise Problem("is not a mail server, such as smtp+tls://user:password@host:587")
+        raise Problem("is not a mail server, such as smtp+tls://user:password@host:587 (# is %23)")
     return {
         "BACKEND": config["EMAIL_BACKEND"],
         "OPTIONS": {

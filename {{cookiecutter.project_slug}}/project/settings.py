@@ -106,6 +106,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_address"
 AXES_LOCKOUT_TEMPLATE = "429.html"
 AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False  # or it would write what visitors call themselves to the log
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

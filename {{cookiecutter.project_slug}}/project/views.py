@@ -19,9 +19,13 @@ def favicon(request):
 
 
 def server_error(request):
-    """Show 500.html with the request's id, which the log has, too, and with nothing that may fail."""
-    request_id = request.headers.get("X-Request-Id", "")
-    return HttpResponseServerError(render_to_string("500.html", {"request_id": request_id}))
+    """Show 500.html with the request's id, which the log has, too; or a line, if that fails."""
+    try:
+        request_id = request.headers.get("X-Request-Id", "")
+        page = render_to_string("500.html", {"request_id": request_id})
+    except Exception:  # an error here would be told of once for each middleware
+        page = "<h1>Something went wrong</h1>"
+    return HttpResponseServerError(page)
 
 
 def error_page(request, name):

@@ -43,13 +43,3 @@ class LockoutTests(TestCase):
         self.assertContains(locked_out, "15 minutes", status_code=429)
         self.assertEqual(another_name.status_code, 200)
         self.assertEqual(another_address.status_code, 302)
-
-
-class ErrorPageTests(TestCase):
-    def test_a_form_that_was_open_for_too_long(self):
-        client = self.client_class(enforce_csrf_checks=True)
-
-        with self.assertLogs("django.security.csrf"):
-            response = client.post("/admin/login/")
-
-        self.assertContains(response, "Please try again", status_code=403)
