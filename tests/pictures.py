@@ -70,6 +70,14 @@ def terminal(seen):
     return "".join(f"{line.strip()}\n" for line in svg.splitlines() if line.strip())
 
 
+def words(svg):
+    """Return the lines of a picture, without spaces and what differs by day and by machine."""
+    lines = {}
+    for place, text in re.findall(r"<text [^>]+ y=\"([\d.]+)\"[^>]*>(.+?)</text>", svg):
+        lines[place] = lines.get(place, "") + text.replace("&#160;", "")
+    return [re.sub(r"[\d.]+", "0", line) for line in lines.values() if "version" not in line]
+
+
 def photograph(site, folder):
     """Take the pictures of PAGES, as runserver shows them, into `folder`."""
     port = unused_port()

@@ -103,8 +103,11 @@ def test_its_own_tests_notice(site, copy_of, at_home, file, old, new, failing):
     assert re.search(f"FAILED .*{failing}", noticed.stdout), noticed.out
 
 
-def test_second_day(own_copy):
-    """An app of one's own with a test that logs in; no tool but .venv's own."""
+def test_first_week(own_copy):
+    """What “After the first day” has to type, but for what is Heroku's; no tool but .venv's own.
+
+    And the app that was begun has a test that logs in.
+    """
     changed, environment = own_copy
 
     def typed(command):
@@ -112,7 +115,18 @@ def test_second_day(own_copy):
         assert done.returncode == 0, done.out
         return done.stdout
 
-    typed("python manage.py startapp blog")
+    readme = (changed.path / "README.md").read_text().partition("## After the first day")[2]
+    commands = re.findall(
+        "`(?:heroku run )?((?:python|uv) .+?)`", readme.replace("uv add name", "uv add toml")
+    )
+    assert len(commands) == 7, commands
+
+    for command in commands:
+        typed(command)
+
+    for added in ("toml", "django-storages[s3]"):
+        assert f'"{added}>=' in (changed.path / "pyproject.toml").read_text()
+    typed("uv lock --check")
     (changed.path / "blog" / "tests.py").write_text(
         "from django.contrib.auth import get_user_model\n"
         "from django.test import TestCase\n\n\n"
@@ -125,24 +139,6 @@ def test_second_day(own_copy):
     changed.replace("project/settings.py", '    "accounts",', '    "accounts",\n    "blog",')
     assert "1 passed" in typed("pytest -W error blog")
     assert "Found 1 test" in typed("python -W error manage.py test blog")
-
-
-def test_first_week(own_copy):
-    """What “After the first day” has to type, but for what is Heroku's."""
-    changed, environment = own_copy
-    readme = (changed.path / "README.md").read_text().partition("## After the first day")[2]
-    commands = re.findall(
-        "`(?:heroku run )?((?:python|uv) .+?)`", readme.replace("uv add name", "uv add toml")
-    )
-    assert len(commands) == 7, commands
-
-    for command in commands:
-        done = changed.run("bash", "-c", command, env=environment)
-        assert done.returncode == 0, done.out
-
-    for added in ("toml", "django-storages[s3]"):
-        assert f'"{added}>=' in (changed.path / "pyproject.toml").read_text()
-    assert changed.run("uv", "lock", "--check", env=environment).returncode == 0
 
 
 def test_at_home(site, copy_of, at_home, serve, free_port):

@@ -16,12 +16,12 @@ from conftest import BIN, ROOT, Site, listens, run, unused_port
 from fake_tracker import FakeTracker
 from heroku import build
 from live import PASSWORD, Person
+from pictures import ANSWERS, PICTURES, SLUG, terminal, words
 from router import https
 from terminal import in_terminal, plain
 
 pytestmark = pytest.mark.slow
 
-ANSWERS = ["Tea Shop", "", "", "", ""]
 ADA = ["ada", "ada@example.com", PASSWORD, PASSWORD]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__")
 
@@ -91,6 +91,8 @@ def paste(commands, folder, environment, answers=()):
 def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, postgres, tmp_path):
     uvx = re.search("`(uvx .+)`", (ROOT / "README.md").read_text())[1]
     said = paste([uvx], folder, newcomer, ANSWERS)
+    picture = words((PICTURES / "terminal.svg").read_text())
+    assert picture == words(terminal(f"$ {uvx}\n{said}")), "make pictures"
 
     cd, activate, createsuperuser, runserver = re.findall(
         "^  (.+)$", said.partition("\nVerified.")[2], re.M
@@ -98,7 +100,7 @@ def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, po
     address = re.search("^Here: (.+)$", said, re.M)[1]
     made = paste([cd, activate, createsuperuser], folder, newcomer, ADA)
     assert "Superuser created successfully" in made
-    site = Site(folder / "tea-shop")
+    site = Site(folder / SLUG)
     if listens(8000):  # somebody else's, on a machine that is not empty
         address = f"http://127.0.0.1:{unused_port()}/"
         runserver += f" {address.split(':')[-1].strip('/')}"
@@ -158,4 +160,4 @@ def test_other_ways_to_begin(folder, newcomer, tmp_path, tool):
 
     paste(commands, folder, newcomer, ANSWERS)
 
-    assert (folder / "tea-shop" / "Procfile").exists()
+    assert (folder / SLUG / "Procfile").exists()
