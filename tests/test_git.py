@@ -10,10 +10,16 @@ from test_files import files_with
 pytestmark = pytest.mark.slow
 
 
-def test_no_git(tmp_path, environment):
+@pytest.fixture
+def template(spoilt_template):
+    """Return a template whose bootstrap.py has no more to do than a lock."""
+    return spoilt_template('def set_up():\n    (ROOT / "uv.lock").touch()', "bootstrap.py")
+
+
+def test_no_git(template, tmp_path, environment):
     environment["PATH"] = str(only(tmp_path))
 
-    generated = cookiecutter(tmp_path / "out", environment)
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
 
     assert generated.returncode == 0, generated.out
     assert re.search("git +not installed", generated.stdout)
@@ -27,21 +33,21 @@ def test_no_git(tmp_path, environment):
     assert project.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
 
 
-def test_a_git_that_cannot_be_started(tmp_path, environment):
+def test_a_git_that_cannot_be_started(template, tmp_path, environment):
     (tmp_path / "bin" / "git").mkdir(parents=True)
     environment["PATH"] = str(tmp_path / "bin")
 
-    generated = cookiecutter(tmp_path / "out", environment)
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
     assert (tmp_path / "out" / "my-site" / "Procfile").exists()
 
 
-def test_no_name_in_git(tmp_path, environment):
+def test_no_name_in_git(template, tmp_path, environment):
     config = tmp_path / "gitconfig"
     config.write_text("[user]\nuseConfigOnly = true\n")
 
-    generated = cookiecutter(tmp_path / "out", environment)
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
 
     assert generated.returncode == 0, generated.out
     assert "it does not know your name" in generated.stdout
@@ -53,7 +59,7 @@ def test_no_name_in_git(tmp_path, environment):
     assert project.run("git", "log").returncode != 0
 
 
-def test_a_commit_that_is_refused(tmp_path, environment):
+def test_a_commit_that_is_refused(template, tmp_path, environment):
     hook = tmp_path / "hooks" / "pre-commit"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\necho 'not on a Sunday' >&2\nexit 1\n")
@@ -61,7 +67,7 @@ def test_a_commit_that_is_refused(tmp_path, environment):
     with (tmp_path / "gitconfig").open("a") as config:
         config.write(f"[core]\nhooksPath = {hook.parent}\n")
 
-    generated = cookiecutter(tmp_path / "out", environment)
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
     assert "not on a Sunday" in generated.stdout
@@ -71,23 +77,23 @@ def test_a_commit_that_is_refused(tmp_path, environment):
     assert project.run("git", "log").returncode != 0
 
 
-def test_no_name_of_the_users_ignored_files_is_left_out(tmp_path, environment):
+def test_no_name_of_the_users_ignored_files_is_left_out(template, tmp_path, environment):
     ignored = tmp_path / "ignored"
     ignored.write_text(".python-version\n*.lock\n")
     with (tmp_path / "gitconfig").open("a") as config:
         config.write(f"[core]\nexcludesFile = {ignored}\n")
 
-    cookiecutter(tmp_path / "out", environment)
+    cookiecutter(tmp_path / "out", environment, template=template)
 
     assert Site(tmp_path / "out" / "my-site").files() == files_with("rollbar") | {"uv.lock"}
 
 
-def test_inside_another_repository_nothing_is_committed(tmp_path, environment):
+def test_inside_another_repository_nothing_is_committed(template, tmp_path, environment):
     out = tmp_path / "out"
     out.mkdir()
     run(["git", "init", "-q"], out)
 
-    generated = cookiecutter(out, environment)
+    generated = cookiecutter(out, environment, template=template)
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
     assert re.search("git +left alone", generated.stdout)

@@ -236,7 +236,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import F
 from django.test import TestCase, override_settings
 
-@override_settings(AXES_ENABLED=True)
+@override_settings(
+    AXES_ENABLED=True, PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]
+)
 class DoorTests(TestCase):
     def log_in(self, password):
         return self.client.post("/admin/login/", {"username": "ada", "password": password}).status_code
