@@ -273,4 +273,4 @@ def test_from_each_version_to_this_one(terminal, template, tmp_path, version):
 
     assert contents(own) == expected
     assert not [line for line in status(own) if "U" in line or "?" in line]
-    terminal(own.path, CRUFT, "check")
+    terminal(own.path, CRUFT, "check", "--not-strict")  # the newest version has nothing to bring

@@ -90,6 +90,7 @@ def paste(commands, folder, environment, answers=()):
 
 def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, postgres, tmp_path):
     uvx = re.search("`(uvx .+)`", (ROOT / "README.md").read_text())[1]
+    paste([f"{' '.join(uvx.split()[:2])} --version"], folder, newcomer)  # is fetched by now
     said = paste([uvx], folder, newcomer, ANSWERS)
     picture = words((PICTURES / "terminal.svg").read_text())
     assert picture == words(terminal(f"$ {uvx}\n{said}")), "make pictures"
