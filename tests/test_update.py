@@ -84,7 +84,8 @@ def template(terminal, tmp_path):
     ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
     shutil.copytree(ROOT, path, ignore=ignored, dirs_exist_ok=True)
     terminal(path, "git", "checkout", "-q", "-B", "main")
-    commit(terminal, path, "The working tree")
+    if terminal(path, "git", "status", "--porcelain"):
+        commit(terminal, path, "The working tree")
     return path
 
 
@@ -273,4 +274,4 @@ def test_from_each_version_to_this_one(terminal, template, tmp_path, version):
 
     assert contents(own) == expected
     assert not [line for line in status(own) if "U" in line or "?" in line]
-    terminal(own.path, CRUFT, "check", "--not-strict")  # the newest version has nothing to bring
+    terminal(own.path, CRUFT, "check")
