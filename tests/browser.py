@@ -21,8 +21,12 @@ CHROMIUM_FLAGS = [
 # In each page: what its policy stops is an error in the console, as all else that goes wrong is.
 TELL = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP stopped ${event.blockedURI} (${event.effectiveDirective})`))"""
-# A phone by night and a desktop by day.
-LOOKS = [("dark", {"width": 360, "height": 800}), ("light", {"width": 1280, "height": 800})]
+# A phone and a desktop, both by day and by night.
+LOOKS = [
+    (scheme, {"width": width, "height": 800})
+    for scheme in ("dark", "light")
+    for width in (360, 1280)
+]
 FAILED = "Failed to load resource: the server responded with a status of"
 
 

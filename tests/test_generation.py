@@ -73,12 +73,15 @@ def test_no_name_of_a_package_is_left_for_a_slug(site):
     ("line", "words"),
     [
         ("DEBUG = True", "security.W018"),
+        ("SECURE_SSL_REDIRECT = False", "security.W008"),
+        ("SESSION_COOKIE_SECURE = False", "security.W012"),
+        ("SECURE_HSTS_SECONDS = 0", "security.W004"),
+        ("ALLOWED_HOSTS = []", "security.W020"),
         ('SECRET_KEY = "short"', "security.W009"),
         ("this is (not Python", "SyntaxError"),
     ],
 )
 def test_unsafe_project_does_not_come_out(spoilt_template, environment, tmp_path, line, words):
-    """Two for all the checks, which test_gate.py has one by one, and what cannot even be run."""
     template = spoilt_template(line)
 
     stopped = cookiecutter(tmp_path / "out", environment, template=template)
