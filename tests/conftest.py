@@ -104,7 +104,7 @@ class Site:
 
 @pytest.fixture
 def environment(tmp_path):
-    """Return the environment of somebody who has uv and a name in git, and no settings besides."""
+    """Return the environment of somebody with uv, bash and a name in git, and no settings besides."""
     return environment_in(tmp_path)
 
 
@@ -119,6 +119,7 @@ def environment_in(folder):
         "COOKIECUTTER_CONFIG": str(cookiecutter_config(folder)),
         "UV": str(BIN / "uv"),
         "PWD": str(folder),
+        "SHELL": "/bin/bash",
     }
 
 
