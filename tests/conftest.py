@@ -24,6 +24,13 @@ QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
 COMBINATIONS = [*itertools.product(QUESTIONS["error_tracker"], QUESTIONS["hsts"])]
 CHECKLIST = "manage.py check --deploy --fail-level WARNING".split()
 
+# Where it is set, each command of a site would compile Django anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What takes longest, in settings, where it is nothing to a test.
+QUICK_STATIC_FILES = 'WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["", "css", "js", "svg", "txt"]'
+QUICK_PASSWORDS = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]'
+
 
 class Run(subprocess.CompletedProcess):
     """A finished command; `out` is all that it printed, on either stream."""
@@ -92,6 +99,17 @@ class Site:
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} has no {old}"
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def add_settings(self, *lines):
+        """Append lines to the settings."""
+        with (self.path / "project" / "settings.py").open("a", encoding="utf-8") as settings:
+            settings.writelines(f"\n{line}\n" for line in lines)
+
+    def commit(self, message):
+        """Commit, as Ada, what has changed."""
+        ada = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+        done = self.run("git", *ada, "commit", "--quiet", "--all", "--message", message)
+        assert done.returncode == 0, done.out
 
     def shell(self, code, **kwargs):
         """Run Python `code` with the project's settings."""
@@ -178,6 +196,16 @@ def site(shared, tmp_path_factory):
     return generated
 
 
+def borrowed(site):
+    """Return what to append to bootstrap.py for it to install nothing, and use a Site's packages."""
+    return f"""
+VENV_PYTHON = Path({str(site.python)!r})
+def install(uv, python, environment):
+    (ROOT / ".venv").mkdir()
+    (ROOT / "uv.lock").touch()
+"""
+
+
 @pytest.fixture
 def copy_of(tmp_path):
     """Return a function that copies a Site, but for its .venv, to where it can be changed."""
@@ -224,17 +252,15 @@ def collect(shared):
 
 @pytest.fixture
 def spoilt_template(tmp_path):
-    """Return a function that gives a copy of the template with a line appended to a file of it."""
+    """Return a function that gives a copy of the template with lines appended to its files."""
 
-    def spoil(line, file="project/settings.py"):
+    def spoil(settings="", bootstrap=""):
         template = tmp_path / "template"
-        shutil.copytree(
-            ROOT,
-            template,
-            ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__"),
-        )
-        with (template / TEMPLATE.name / file).open("a", encoding="utf-8") as opened:
-            opened.write(f"\n{line}\n")
+        ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+        shutil.copytree(ROOT, template, ignore=ignored)
+        for file, lines in {"project/settings.py": settings, "bootstrap.py": bootstrap}.items():
+            with (template / TEMPLATE.name / file).open("a", encoding="utf-8") as opened:
+                opened.write(f"\n{lines}\n")
         return template
 
     return spoil

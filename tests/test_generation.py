@@ -6,7 +6,17 @@ import stat
 import tomllib
 
 import pytest
-from conftest import BIN, CHECKLIST, COMBINATIONS, QUESTIONS, Site, cookiecutter, run, variables
+from conftest import (
+    BIN,
+    CHECKLIST,
+    COMBINATIONS,
+    QUESTIONS,
+    Site,
+    borrowed,
+    cookiecutter,
+    run,
+    variables,
+)
 from test_files import NOT_IN_GIT, files_with
 
 pytestmark = pytest.mark.slow
@@ -30,8 +40,7 @@ def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
 
 def test_silenced_check_would_fire_otherwise(site, copy_of):
     changed = copy_of(site("none", "proxy"))
-    with (changed.path / "project" / "settings.py").open("a") as settings:
-        settings.write("\nSILENCED_SYSTEM_CHECKS = []\n")
+    changed.add_settings("SILENCED_SYSTEM_CHECKS = []")
 
     checklist = changed.run(changed.python, *CHECKLIST, env=changed.production())
 
@@ -81,8 +90,10 @@ def test_no_name_of_a_package_is_left_for_a_slug(site):
         ("this is (not Python", "SyntaxError"),
     ],
 )
-def test_unsafe_project_does_not_come_out(spoilt_template, environment, tmp_path, line, words):
-    template = spoilt_template(line)
+def test_unsafe_project_does_not_come_out(
+    site, spoilt_template, environment, tmp_path, line, words
+):
+    template = spoilt_template(settings=line, bootstrap=borrowed(site()))
 
     stopped = cookiecutter(tmp_path / "out", environment, template=template)
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def template(spoilt_template):
     """Return a template whose bootstrap.py has no more to do than a lock."""
-    return spoilt_template('def set_up():\n    (ROOT / "uv.lock").touch()', "bootstrap.py")
+    return spoilt_template(bootstrap='def set_up():\n    (ROOT / "uv.lock").touch()')
 
 
 def test_no_git(template, tmp_path, environment):

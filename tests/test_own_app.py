@@ -7,7 +7,7 @@ from glob import glob
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT, run, variables
+from conftest import BIN, QUICK_STATIC_FILES, ROOT, run, variables
 from heroku import build
 from live import PASSWORD, Person
 from router import https
@@ -139,6 +139,7 @@ def mover(site, copy_of, environment):
 
 
 def test_an_app_moves_in_by_the_steps_of_the_readme(mover, postgres, free_port, tmp_path):
+    mover.site.add_settings(QUICK_STATIC_FILES)
     mover.make_old_site()
     mover.type("python", "manage.py", "migrate", folder=mover.old)
     there = mover.type(*SHELL, WRITE + TELL, folder=mover.old)

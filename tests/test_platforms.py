@@ -16,7 +16,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import BIN, ROOT, Site, procfile, run, unused_port, variables
+from conftest import (
+    BIN,
+    QUICK_PASSWORDS,
+    QUICK_STATIC_FILES,
+    ROOT,
+    Site,
+    procfile,
+    run,
+    unused_port,
+    variables,
+)
 from live import HTTPS
 from platforms_server import (
     NGINX,
@@ -75,29 +85,14 @@ def builder():
     return environment
 
 
-# What takes longest of all, and is nothing to a platform.
-QUICK = """
-WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["", "css", "js", "svg", "txt"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-"""
-
-
 def clone(site, folder):
-    """Clone what a Site has committed, have it be QUICK by a commit more, and return it."""
+    """Clone what a Site has committed, with quick settings in a commit more, and return it."""
     done = run(["git", "clone", "--quiet", site.path, folder], site.path)
     assert done.returncode == 0, done.out
     cloned = Site(folder)
-    with (folder / "project" / "settings.py").open("a", encoding="utf-8") as settings:
-        settings.write(QUICK)
-    commit(cloned, "Quick")
+    cloned.add_settings(QUICK_STATIC_FILES, QUICK_PASSWORDS)
+    cloned.commit("Quick")
     return cloned
-
-
-def commit(site, message):
-    """Commit what has changed in a Site."""
-    ada = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-    done = site.run("git", *ada, "commit", "--quiet", "--all", "--message", message)
-    assert done.returncode == 0, done.out
 
 
 def bash(site, line, environment):
@@ -337,7 +332,7 @@ def check_releases(server):
     settings = server.repository.path / "project" / "settings.py"
     silenced = block("SQLite instead of Postgres", "`project/settings.py`")
     settings.write_text(settings.read_text().replace("SILENCED_SYSTEM_CHECKS = []\n", silenced))
-    commit(server.repository, "SQLite")
+    server.repository.commit("SQLite")
     deployed = server.type("deploy-my-site")
     assert deployed.returncode == 0 and "no issues (1 silenced)" in deployed.out, deployed.out
     assert server.current() > first

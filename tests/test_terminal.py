@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from conftest import BIN, ROOT, cookiecutter, run
+from conftest import BIN, ROOT, borrowed, cookiecutter, run
 from terminal import in_terminal, plain
 
 pytestmark = pytest.mark.slow
@@ -143,11 +143,13 @@ def test_what_it_says_to_type_works_in_the_shell(site, environment, tmp_path, sh
     assert typed.stdout.strip() == str(site().path / ".venv"), typed.out
 
 
-def test_a_terminal_that_knows_ascii_alone(tmp_path, environment):
+def test_a_terminal_that_knows_ascii_alone(site, spoilt_template, tmp_path, environment):
+    template = spoilt_template(bootstrap=borrowed(site()))
     environment |= {"PYTHONIOENCODING": "ascii"}
+    cafe = tmp_path / "cafés 🎈"
     name = "Café 🎈"
 
-    generated = cookiecutter(tmp_path / "cafés 🎈", environment, f"project_name={name}")
+    generated = cookiecutter(cafe, environment, f"project_name={name}", template=template)
     refused = cookiecutter(tmp_path / "no", environment, f"project_name={name}", "workers=0")
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT, Site, listens, run, unused_port
+from conftest import BIN, QUICK_STATIC_FILES, ROOT, Site, listens, run, unused_port
 from fake_tracker import FakeTracker
 from heroku import build
 from live import PASSWORD, Person
@@ -110,6 +110,8 @@ def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, po
     assert "ready for the internet" in urllib.request.urlopen(address).read().decode()
     assert "passed" in paste([cd, activate, "pytest -k Home"], folder, newcomer)
 
+    site.add_settings(QUICK_STATIC_FILES)
+    site.commit("Quick")
     with FakeTracker("rollbar") as tracker:
         goes_live(site, [cd, activate], newcomer, tracker, postgres.database("walk"), tmp_path)
 
