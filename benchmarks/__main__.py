@@ -14,7 +14,7 @@ from pathlib import Path
 
 import figures
 import growth
-from conftest import unused_port
+from generated import unused_port
 from postgres import Postgres
 from sites import WHITENOISE, generated, plain
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from conftest import CHECKLIST, cookiecutter, environment_in, run, variables
 from fake_tracker import FakeTracker
+from generated import CHECKLIST, cookiecutter, environment_in, run, variables
 from sites import HOST
 
 LOAD = Path(__file__).with_name("load.py")

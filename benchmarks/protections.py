@@ -11,7 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import run, unused_port
+from generated import run, unused_port
 from postgres import Postgres
 from sites import HOST, generated, plain
 

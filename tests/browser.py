@@ -6,7 +6,7 @@ import shutil
 from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
-from conftest import procfile
+from generated import procfile
 from playwright.sync_api import expect, sync_playwright
 
 # Without them it wants a sandbox, which root cannot have, and tells its makers that it runs.

@@ -15,7 +15,7 @@ from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from conftest import procfile
+from generated import procfile
 
 VIEWS = Path(__file__).with_name("failing.py")
 HOST = "www.example.com"

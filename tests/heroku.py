@@ -12,7 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from conftest import listens, procfile, run, variables
+from generated import listens, procfile, run, variables
 
 LOCKS = ["Pipfile.lock", "requirements.txt", "poetry.lock", "uv.lock"]
 VERSION = r"(0|[1-9]\d*)\.(0|[1-9]\d*)(\.(0|[1-9]\d*))?"

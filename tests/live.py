@@ -8,9 +8,9 @@ from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
 import pytest
-from conftest import BIN, unused_port
 from fake_tracker import FakeTracker
 from filelock import FileLock
+from generated import BIN, unused_port
 from heroku import App, build
 from router import https
 

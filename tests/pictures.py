@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from browser import chromium
-from conftest import BIN, ROOT, environment_in, listens, unused_port
+from generated import BIN, ROOT, environment_in, listens, unused_port
 from rich.ansi import AnsiDecoder
 from rich.console import Console
 from terminal import in_terminal

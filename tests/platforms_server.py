@@ -10,7 +10,7 @@ import ssl
 from contextlib import closing
 from urllib.parse import urlencode
 
-from conftest import run, unused_port
+from generated import run, unused_port
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 CONF = """

@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from conftest import run
+from generated import run
 
 SECONDS = 30  # then a request is given up
 

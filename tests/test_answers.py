@@ -12,8 +12,8 @@ from html import escape, unescape
 
 import pytest
 import yaml
-from conftest import BIN, QUESTIONS, ROOT, cookiecutter, cookiecutter_config, run
 from cookiecutter.main import cookiecutter as bake
+from generated import BIN, QUESTIONS, ROOT, cookiecutter, cookiecutter_config, run
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

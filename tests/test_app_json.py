@@ -7,7 +7,7 @@ import secrets
 from functools import reduce
 
 import pytest
-from conftest import BIN, COMBINATIONS, ROOT, procfile, run, variables
+from generated import BIN, COMBINATIONS, ROOT, procfile, run, variables
 from jsonschema import Draft202012Validator
 from live import by_http
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import Visitor, chromium, go_live
-from conftest import unused_port
+from generated import unused_port
 from live import PASSWORD
 from router import https
 

@@ -1,7 +1,7 @@
 """The variables of a live site, weakened one by one: the release line refuses each by its name."""
 
 import pytest
-from conftest import release
+from generated import release
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from conftest import BIN, COMBINATIONS, ROOT, TEMPLATE, run, variables
+from generated import BIN, COMBINATIONS, ROOT, TEMPLATE, run, variables
 
 FILES = """
 .env.example .github/dependabot.yml .github/workflows/ci.yml .gitignore .python-version Procfile

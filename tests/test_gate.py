@@ -7,7 +7,7 @@ import re
 import shutil
 
 import pytest
-from conftest import CHECKLIST, release, run
+from generated import CHECKLIST, release, run
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import stat
 import tomllib
 
 import pytest
-from conftest import (
+from generated import (
     BIN,
     CHECKLIST,
     COMBINATIONS,

@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from conftest import Site, cookiecutter, only, run
+from generated import Site, cookiecutter, only, run
 from test_files import files_with
 
 pytestmark = pytest.mark.slow

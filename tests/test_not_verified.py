@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BIN, ROOT, Site, borrowed, cookiecutter, only, run
+from generated import BIN, ROOT, Site, borrowed, cookiecutter, only, run
 from test_files import FILES
 
 pytestmark = pytest.mark.slow

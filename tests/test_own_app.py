@@ -7,7 +7,7 @@ from glob import glob
 from pathlib import Path
 
 import pytest
-from conftest import BIN, QUICK_STATIC_FILES, ROOT, run, variables
+from generated import BIN, QUICK_STATIC_FILES, ROOT, run, variables
 from heroku import build
 from live import PASSWORD, Person
 from router import https

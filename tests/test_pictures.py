@@ -1,6 +1,6 @@
 """The pictures in README.md: `make pictures` makes them, and a walk compares what they say."""
 
-from conftest import ROOT
+from generated import ROOT
 from pictures import PAGES, PICTURES
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import (
+from generated import (
     BIN,
     QUICK_PASSWORDS,
     QUICK_STATIC_FILES,

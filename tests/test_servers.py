@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from conftest import BIN, ROOT, procfile
 from fake_tracker import HOST, FailingSite, FakeTracker
+from generated import BIN, ROOT, procfile
 from live import by_http, head
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]

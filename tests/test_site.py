@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from browser import go_live
-from conftest import BIN, CHECKLIST
+from generated import BIN, CHECKLIST
 
 pytestmark = pytest.mark.slow
 

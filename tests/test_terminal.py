@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from conftest import BIN, ROOT, borrowed, cookiecutter, run
+from generated import BIN, ROOT, borrowed, cookiecutter, run
 from terminal import in_terminal, plain
 
 pytestmark = pytest.mark.slow

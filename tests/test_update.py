@@ -7,7 +7,7 @@ import tomllib
 from fnmatch import fnmatch
 
 import pytest
-from conftest import BIN, ROOT, TEMPLATE, Site, cookiecutter, run
+from generated import BIN, ROOT, TEMPLATE, Site, cookiecutter, run
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import BIN, QUICK_STATIC_FILES, ROOT, Site, listens, run, unused_port
 from fake_tracker import FakeTracker
+from generated import BIN, QUICK_STATIC_FILES, ROOT, Site, listens, run, unused_port
 from heroku import build
 from live import PASSWORD, Person
 from pictures import ANSWERS, PICTURES, SLUG, terminal, words
