@@ -23,6 +23,16 @@ def environment(tmp_path):
     return environment_in(tmp_path)
 
 
+@pytest.fixture
+def at_home(environment):
+    """Return the environment of an activated .venv: a terminal in which no variable of the site is set."""
+    return {
+        name: environment[name]
+        for name in environment
+        if name not in ("UV", "SECRET_KEY", "DEBUG", "DATABASE_URL", "ALLOWED_HOSTS")
+    }
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """Return the folder that all of pytest's worker processes share."""

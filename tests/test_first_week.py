@@ -1,0 +1,95 @@
+"""What an owner does after the first day, and what runs at each push: the generated CI."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from generated import BIN
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def own_copy(site, copy_of, environment):
+    """Return a copy of a Site with a .venv of its own, and the environment in which it is active."""
+    changed = copy_of(site())
+    (changed.path / ".venv").unlink()
+    assert changed.run(environment["UV"], "sync", "--locked", env=environment).returncode == 0
+    environment["VIRTUAL_ENV"] = str(changed.path / ".venv")
+    environment["PATH"] = f"{changed.python.parent}{os.pathsep}{environment['PATH']}"
+    del environment["UV"]
+    return changed, environment
+
+
+def test_first_week(own_copy):
+    """What “After the first day” has to type, but for what is Heroku's; no tool but .venv's own.
+
+    And the app that was begun has a test that logs in.
+    """
+    changed, environment = own_copy
+
+    def typed(command):
+        done = changed.run("bash", "-c", command, env=environment)
+        assert done.returncode == 0, done.out
+        return done.stdout
+
+    readme = (changed.path / "README.md").read_text().partition("## After the first day")[2]
+    commands = re.findall(
+        "`(?:heroku run )?((?:python|uv) .+?)`", readme.replace("uv add name", "uv add toml")
+    )
+    assert len(commands) == 7, commands
+
+    for command in commands:
+        typed(command)
+
+    for added in ("toml", "django-storages[s3]"):
+        assert f'"{added}>=' in (changed.path / "pyproject.toml").read_text()
+    typed("uv lock --check")
+    (changed.path / "blog" / "tests.py").write_text(
+        "from django.contrib.auth import get_user_model\n"
+        "from django.test import TestCase\n\n\n"
+        "class BlogTests(TestCase):\n"
+        "    def test_login(self):\n"
+        "        get_user_model().objects.create_superuser('ada', password='pw')\n"
+        "        self.assertTrue(self.client.login(username='ada', password='pw'))\n"
+        "        self.assertContains(self.client.get('/admin/'), 'ada')\n"
+    )
+    changed.replace("project/settings.py", '    "accounts",', '    "accounts",\n    "blog",')
+    assert "1 passed" in typed("pytest -W error blog")
+    assert "Found 1 test" in typed("python -W error manage.py test blog")
+
+
+@pytest.mark.parametrize(
+    "python",
+    [
+        pytest.param("3.12", marks=pytest.mark.exotic),
+        "3.13",
+        pytest.param("3.14", marks=pytest.mark.exotic),
+    ],
+)
+def test_ci(site, copy_of, environment, postgres, python):
+    """The commands of the workflow as they stand there, on a real Postgres."""
+    changed = copy_of(site())
+    (changed.path / ".venv").unlink()
+    workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
+    assert python in workflow["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    folders = [BIN, *pyenv.glob(f"versions/{python}*/bin"), environment["PATH"]]
+    environment["PATH"] = os.pathsep.join(map(str, folders))
+    environment |= {"DATABASE_URL": postgres.database(f"ci{python[2:]}"), "UV_PYTHON": python}
+    found = changed.run("uv", "python", "find", "--no-python-downloads", python, env=environment)
+    if found.returncode != 0:
+        pytest.skip(f"there is no Python {python} here")
+    (changed.path / ".env").unlink()
+
+    for job in ("checklist", "tests"):
+        for step in workflow["jobs"][job]["steps"]:
+            if "run" in step:
+                done = changed.run("bash", "-ec", step["run"], env=environment)
+                assert done.returncode == 0, done.out
+    spoilt = changed.path / "project" / "settings.py"
+    spoilt.write_text(spoilt.read_text() + "\nSECURE_SSL_REDIRECT = False\n")
+    checklist = workflow["jobs"]["checklist"]["steps"][-1]["run"]
+    assert changed.run("bash", "-ec", checklist, env=environment).returncode == 1
