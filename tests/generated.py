@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,16 @@ BIN = Path(sys.executable).parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
 COMBINATIONS = [*itertools.product(QUESTIONS["error_tracker"], QUESTIONS["hsts"])]
 CHECKLIST = "manage.py check --deploy --fail-level WARNING".split()
+
+# What a shell has set for another site, project or taste: who is tested here has none of it.
+SITES = re.findall(
+    r"^(\w+)=", (TEMPLATE / ".env.example").read_text(encoding="utf-8"), re.MULTILINE
+)
+OTHERS = """COLUMNS COOKIECUTTER_SKIP_SETUP DJANGO_SETTINGS_MODULE FORCE_COLOR GIT_DIR GIT_INDEX_FILE
+    GIT_WORK_TREE NO_COLOR PORT PYTHONDONTWRITEBYTECODE PYTHONPATH VIRTUAL_ENV WEB_CONCURRENCY"""
+for name in [*SITES, *OTHERS.split()]:
+    os.environ.pop(name, None)
+os.environ["SHELL"] = "/bin/bash"
 
 # What takes longest, in settings, where it is nothing to a test.
 QUICK_STATIC_FILES = 'WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["", "css", "js", "svg", "txt"]'
@@ -113,14 +124,11 @@ def environment_in(folder):
     """Return an environment whose configuration of git and cookiecutter stands in `folder`."""
     gitconfig = folder / "gitconfig"
     gitconfig.write_text("[user]\nname = Ada\nemail = ada@example.com\n")
-    hidden = {"COOKIECUTTER_SKIP_SETUP", "FORCE_COLOR", "NO_COLOR"}
-    inherited = {name: os.environ[name] for name in os.environ.keys() - hidden}
-    return inherited | {
+    return os.environ | {
         "GIT_CONFIG_GLOBAL": str(gitconfig),
         "COOKIECUTTER_CONFIG": str(cookiecutter_config(folder)),
         "UV": str(BIN / "uv"),
         "PWD": str(folder),
-        "SHELL": "/bin/bash",
     }
 
 

@@ -84,9 +84,7 @@ def build(repository, folder, python, uv):
     wanted = (folder / ".python-version").read_text().strip()
     assert run([python, "--version"], folder).out.startswith(f"Python {wanted}")
 
-    site = variables(folder / ".env.example")
-    environment = {name: value for name, value in os.environ.items() if name not in site}
-    environment |= {"UV_PYTHON": str(python), "UV_PYTHON_DOWNLOADS": "never"}
+    environment = os.environ | {"UV_PYTHON": str(python), "UV_PYTHON_DOWNLOADS": "never"}
     sync = [uv, "sync", "--locked", "--no-default-groups", "--compile-bytecode"]
     done = run(sync, folder, environment)
     assert done.returncode == 0, done.out

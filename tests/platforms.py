@@ -9,7 +9,7 @@ import ssl
 from contextlib import closing
 from urllib.parse import urlencode
 
-from generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, Site, run, variables
+from generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, Site, run
 
 PAGE = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^([^\n]+:)\n\n```\w*\n(.+?)^```", re.MULTILINE | re.DOTALL)
@@ -45,11 +45,9 @@ def block(platform, lead):
 
 
 def builder(site):
-    """Return the environment of who builds: uv, the Python that is there, no variable of a site."""
-    known = variables(site.path / ".env.example")
-    inherited = {name: os.environ[name] for name in os.environ if name not in known}
+    """Return the environment of who builds: uv, and the Python that is there."""
     cache = run([BIN / "uv", "cache", "dir"], site.path).stdout.strip()
-    return inherited | {
+    return os.environ | {
         "PATH": f"{BIN}:/usr/bin:/bin",
         "UV_CACHE_DIR": cache,
         "UV_PYTHON": str(site.python.resolve()),

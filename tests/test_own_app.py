@@ -7,7 +7,7 @@ from glob import glob
 from pathlib import Path
 
 import pytest
-from generated import BIN, QUICK_STATIC_FILES, ROOT, run, variables
+from generated import BIN, QUICK_STATIC_FILES, ROOT, run
 from heroku import build
 from live import PASSWORD, Person
 from router import https
@@ -76,8 +76,7 @@ class Mover:
     def __init__(self, site, environment):
         self.site = site
         self.old = site.path.parent / "old-site"
-        hidden = variables(site.path / ".env.example").keys() | {"UV"}
-        self.environment = {name: environment[name] for name in environment.keys() - hidden}
+        self.environment = environment
         self.environment["PATH"] = f"{site.python.parent}{os.pathsep}{environment['PATH']}"
         # .gitignore has the folder of that name, not a link.
         (site.path / ".git" / "info" / "exclude").write_text(".venv\n")
@@ -134,8 +133,8 @@ def replace(files, old, new):
 
 
 @pytest.fixture
-def mover(site, copy_of, environment):
-    return Mover(copy_of(site()), environment)
+def mover(site, copy_of, at_home):
+    return Mover(copy_of(site()), at_home)
 
 
 def test_an_app_moves_in_by_the_steps_of_the_readme(mover, postgres, free_port, tmp_path):
