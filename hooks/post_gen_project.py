@@ -81,7 +81,7 @@ def put_under_git(verified):
     with bootstrap.step("git") as line:
         try:
             if inside_repository():
-                line.result = "left alone: inside another repository"
+                line.result = "in another repository; Heroku wants one of its own"
                 return []
             git("init", "--quiet", "-b", "main")
             left = left[1:]

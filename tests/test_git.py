@@ -96,6 +96,6 @@ def test_inside_another_repository_nothing_is_committed(template, tmp_path, envi
     generated = cookiecutter(out, environment, template=template)
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
-    assert re.search("git +left alone", generated.stdout)
+    assert re.search("git +in another repository; Heroku wants one", generated.stdout)
     assert not (out / "my-site" / ".git").exists()
     assert run(["git", "ls-files"], out).stdout == ""
