@@ -63,7 +63,7 @@ def main():
         shutil.rmtree(folder)
     text = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     introduction = text[: text.index("<!-- measured -->")]
-    day, client = f"{date.today():%d %B %Y}", "wrk" if figures.WRK else "benchmarks/load.py"
+    day, client = f"{date.today():%d %B %Y}", "wrk" if figures.WRK else "benchmarks/client.py"
     measured = f"<!-- measured -->\n\nMeasured on {day}: {os.cpu_count()} cores, {client}.\n\n"
     (DOCS / "benchmarks.md").write_text(introduction + measured + "\n".join(tables))
 

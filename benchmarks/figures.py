@@ -14,7 +14,7 @@ from fake_tracker import FakeTracker
 from generated import CHECKLIST, cookiecutter, environment_in, run, variables
 from sites import HOST
 
-LOAD = Path(__file__).with_name("load.py")
+CLIENT = Path(__file__).with_name("client.py")
 WRK = shutil.which("wrk")
 HEADERS = [f"Host: {HOST}", "X-Forwarded-Proto: https", "Accept-Encoding: gzip, br"]
 TURNS = 7
@@ -33,15 +33,15 @@ OF_TRACKER = {"rollbar", "requests", "urllib3", "certifi", "charset_normalizer",
 
 def visit(port, path, seconds=SECONDS, connections=16, certificate=""):
     """Have a port asked for so long, by wrk where it is installed; return answers, and seconds."""
-    client = by_wrk if WRK else by_load
+    client = by_wrk if WRK else by_ours
     sent, errors, seconds = client(port, path, seconds, connections, certificate)
     assert errors == (sent if path == "/failing/" else 0), f"{path}: {errors} errors of {sent}"
     return sent, seconds
 
 
-def by_load(*arguments):
-    """Have load.py ask; return answers, how many of them were errors, and seconds."""
-    done = run([sys.executable, LOAD, *arguments, *HEADERS], LOAD.parent)
+def by_ours(*arguments):
+    """Have client.py ask; return answers, how many of them were errors, and seconds."""
+    done = run([sys.executable, CLIENT, *arguments, *HEADERS], CLIENT.parent)
     assert done.returncode == 0, done.out
     return json.loads(done.stdout)
 
@@ -51,7 +51,7 @@ def by_wrk(port, path, seconds, connections, certificate):
     headers = [word for header in HEADERS for word in ("-H", header)]
     scheme = "https" if certificate else "http"
     url = f"{scheme}://127.0.0.1:{port}{path}"
-    done = run([WRK, "-t1", f"-c{connections}", f"-d{seconds}s", *headers, url], LOAD.parent)
+    done = run([WRK, "-t1", f"-c{connections}", f"-d{seconds}s", *headers, url], CLIENT.parent)
     assert done.returncode == 0, done.out
     sent, seconds = re.search(r"(\d+) requests in ([\d.]+)s", done.out).groups()
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", done.out)

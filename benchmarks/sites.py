@@ -35,7 +35,7 @@ STORAGES = {
 """
 
 
-class Site:
+class Measured:
     """A site that can be started, with the views of views.py and somebody called ada."""
 
     def __init__(self, folder, python, line, postgres, **environment):
@@ -65,7 +65,7 @@ class Site:
 
 
 def plain(folder, python, postgres, settings=""):
-    """Make a Site with startproject."""
+    """Make a Measured site with startproject."""
     folder.mkdir()
     done = run([python, "-m", "django", "startproject", "project", folder], folder)
     assert done.returncode == 0, done.out
@@ -76,14 +76,14 @@ def plain(folder, python, postgres, settings=""):
         opened.write("\nfrom project import views\n\nurlpatterns += views.urlpatterns\n")
     (folder / "templates").mkdir()
     (folder / "templates" / "benchmark.html").write_text(PAGE)
-    site = Site(folder, python, PLAIN_LINE, postgres)
+    site = Measured(folder, python, PLAIN_LINE, postgres)
     if settings == WHITENOISE:
         site.manage("collectstatic", "--noinput")
     return site.prepare()
 
 
 def generated(folder, postgres, error_tracker):
-    """Make a Site with the template, as its Procfile has it."""
+    """Make a Measured site with the template, as its Procfile has it."""
     folder.mkdir()
     done = cookiecutter(folder, environment_in(folder), f"error_tracker={error_tracker}")
     assert done.returncode == 0, done.out
@@ -97,7 +97,7 @@ def generated(folder, postgres, error_tracker):
     (site / "application" / "templates" / "benchmark.html").write_text(PAGE)
     environment = variables(site / "tests" / "production.env") | {"ALLOWED_HOSTS": HOST}
     python = site / ".venv" / "bin" / "python"
-    made = Site(site, python, procfile(site)["web"], postgres, **environment)
+    made = Measured(site, python, procfile(site)["web"], postgres, **environment)
     made.manage("collectstatic", "--noinput")
     return made.prepare()
 

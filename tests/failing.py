@@ -1,4 +1,4 @@
-"""Views and middleware that fail, for a generated site; fake_tracker.FailingSite puts them in.
+"""Views and middleware that fail, for a generated site; failing_site.py puts them in.
 
 A tracker may be told these lines, so the secrets that they handle do not stand in them. Nothing is
 done with most variables: they are there to be seen.

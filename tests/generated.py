@@ -17,13 +17,30 @@ QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
 COMBINATIONS = [*itertools.product(QUESTIONS["error_tracker"], QUESTIONS["hsts"])]
 CHECKLIST = "manage.py check --deploy --fail-level WARNING".split()
 
+# Each file of a project, but the one for its tracker; and those that are not for git.
+FILES = """
+    .env.example .github/dependabot.yml .github/workflows/ci.yml .gitignore .python-version
+    Procfile README.md accounts/__init__.py accounts/admin.py accounts/lockout.py
+    accounts/migrations/0001_initial.py accounts/migrations/__init__.py accounts/models.py
+    app.json application/__init__.py application/migrations/__init__.py
+    application/static/application/favicon.svg application/static/application/site.css
+    application/templates/application/home.html application/tests.py application/urls.py
+    application/views.py bootstrap.py gunicorn.conf.py manage.py project/__init__.py
+    project/apps.py project/asgi.py project/checks.py project/context_processors.py
+    project/environment.py project/logs.py project/mail.py project/middleware.py
+    project/settings.py project/urls.py project/views.py project/wsgi.py pyproject.toml
+    templates/400.html templates/403.html templates/403_csrf.html templates/404.html
+    templates/429.html templates/500.html templates/admin/login.html templates/base.html
+    tests/__init__.py tests/production.env tests/test_deploy.py tests/test_security.py
+""".split()
+ERROR_TRACKING = "project/error_tracking.py"
+NOT_IN_GIT = {".env", "db.sqlite3"}
+
 # What a shell has set for another site, project or taste: who is tested here has none of it.
-SITES = re.findall(
-    r"^(\w+)=", (TEMPLATE / ".env.example").read_text(encoding="utf-8"), re.MULTILINE
-)
+EXAMPLE = (TEMPLATE / ".env.example").read_text(encoding="utf-8")
 OTHERS = """COLUMNS COOKIECUTTER_SKIP_SETUP DJANGO_SETTINGS_MODULE FORCE_COLOR GIT_DIR GIT_INDEX_FILE
     GIT_WORK_TREE NO_COLOR PORT PYTHONDONTWRITEBYTECODE PYTHONPATH VIRTUAL_ENV WEB_CONCURRENCY"""
-for name in [*SITES, *OTHERS.split()]:
+for name in [*re.findall(r"^(\w+)=", EXAMPLE, re.MULTILINE), *OTHERS.split()]:
     os.environ.pop(name, None)
 os.environ["SHELL"] = "/bin/bash"
 
@@ -59,6 +76,11 @@ def variables(path):
     """Return the variables of a file such as .env.example, as a dict."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def files_with(error_tracker):
+    """Return the paths of all files that are generated for a tracker."""
+    return {*FILES} if error_tracker == "none" else {*FILES, ERROR_TRACKING}
 
 
 def procfile(folder):

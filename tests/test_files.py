@@ -4,29 +4,7 @@ import ast
 import re
 
 import pytest
-from generated import BIN, COMBINATIONS, ROOT, TEMPLATE, run, variables
-
-FILES = """
-.env.example .github/dependabot.yml .github/workflows/ci.yml .gitignore .python-version Procfile
-README.md accounts/__init__.py accounts/admin.py
-accounts/migrations/0001_initial.py accounts/migrations/__init__.py accounts/models.py app.json
-application/__init__.py application/migrations/__init__.py
-application/static/application/favicon.svg application/static/application/site.css
-application/templates/application/home.html application/tests.py application/urls.py
-accounts/lockout.py application/views.py bootstrap.py gunicorn.conf.py manage.py project/__init__.py project/apps.py
-project/asgi.py project/checks.py project/context_processors.py project/environment.py
-project/logs.py project/mail.py project/middleware.py project/settings.py project/urls.py project/views.py project/wsgi.py pyproject.toml
-templates/admin/login.html templates/400.html templates/403.html templates/403_csrf.html templates/404.html templates/429.html templates/500.html
-templates/base.html tests/__init__.py tests/production.env tests/test_deploy.py
-tests/test_security.py
-""".split()
-ERROR_TRACKING = "project/error_tracking.py"
-NOT_IN_GIT = {".env", "db.sqlite3"}
-
-
-def files_with(error_tracker):
-    """Return the paths of all files that are generated for a tracker."""
-    return {*FILES} if error_tracker == "none" else {*FILES, ERROR_TRACKING}
+from generated import BIN, COMBINATIONS, ROOT, TEMPLATE, files_with, run, variables
 
 
 def texts(folder):

@@ -10,14 +10,15 @@ from generated import (
     BIN,
     CHECKLIST,
     COMBINATIONS,
+    NOT_IN_GIT,
     QUESTIONS,
     Site,
     borrowed,
     cookiecutter,
+    files_with,
     run,
     variables,
 )
-from test_files import NOT_IN_GIT, files_with
 
 pytestmark = pytest.mark.slow
 

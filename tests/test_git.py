@@ -4,8 +4,7 @@ import os
 import re
 
 import pytest
-from generated import Site, cookiecutter, only, run
-from test_files import files_with
+from generated import Site, cookiecutter, files_with, only, run
 
 pytestmark = pytest.mark.slow
 

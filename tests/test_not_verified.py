@@ -7,8 +7,7 @@ import subprocess
 import time
 
 import pytest
-from generated import BIN, ROOT, Site, borrowed, cookiecutter, only, run
-from test_files import FILES
+from generated import BIN, FILES, ROOT, Site, borrowed, cookiecutter, only, run
 
 pytestmark = pytest.mark.slow
 

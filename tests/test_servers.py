@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from fake_tracker import HOST, FailingSite, FakeTracker
+from failing_site import FailingSite
+from fake_tracker import HOST, FakeTracker
 from generated import BIN, ROOT, procfile
 from live import by_http, head
 
@@ -42,7 +43,7 @@ def served(deployed, collect, environment, serve, postgres, free_port):
         added = site.run("bash", "-c", add, env=environment | {"PATH": path})
         assert added.returncode == 0, added.out
         failing = FailingSite(site, tracker, free_port)
-        failing.replace("Procfile", procfile(site.path)["web"], web)
+        failing.site.replace("Procfile", procfile(site.path)["web"], web)
         with (site.path / "project" / "asgi.py").open("a", encoding="utf-8") as asgi:
             asgi.write(end_of_asgi)
         url = postgres.database(f"site{free_port}")

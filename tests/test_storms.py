@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fake_tracker import FailingSite, FakeTracker
+from failing_site import FailingSite
+from fake_tracker import FakeTracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 

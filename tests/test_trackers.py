@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from fake_tracker import FailingSite, FakeTracker
+from failing_site import FailingSite
+from fake_tracker import FakeTracker
 
 pytestmark = pytest.mark.slow
 
@@ -138,7 +139,7 @@ def test_most_secrets_would_get_out_with_the_client_as_it_comes(
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         for old, new in STOCK[kind].items():
-            failing.replace("project/settings.py", old, new)
+            failing.site.replace("project/settings.py", old, new)
         out, planted = given_away(failing, tracker, serve, database, items=2)
 
     print(f"These stay: {sorted(planted - out)}")

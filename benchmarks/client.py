@@ -1,6 +1,6 @@
 """Visitors in a process of their own, whose connections stay open where the server keeps them.
 
-    python load.py PORT PATH SECONDS CONNECTIONS CERTIFICATE [HEADER ...]
+    python client.py PORT PATH SECONDS CONNECTIONS CERTIFICATE [HEADER ...]
 
 CERTIFICATE is that of a server which wants TLS, else empty; each HEADER is like "Name: value". Prints, as
 JSON, how many answers came, how many of them were errors, and in how many seconds. One thread, and
