@@ -25,12 +25,16 @@ def check_kept_but_not_verified(generated, output, reason):
 
 
 def test_no_network(tmp_path, environment):
-    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "1"}
+    """No name is found, and nothing of what is needed has been fetched before."""
+    away = {
+        "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_DEFAULT_INDEX": "https://no.invalid/simple",
+    }
 
-    generated = cookiecutter(tmp_path / "out", environment)
+    generated = cookiecutter(tmp_path / "out", environment | away | {"UV_HTTP_RETRIES": "0"})
 
-    project = check_kept_but_not_verified(generated, tmp_path / "out", "could not install")
-    del environment["UV_CACHE_DIR"], environment["UV_OFFLINE"]
+    reason = "could not install the packages (is there a network?): failed to lookup address"
+    project = check_kept_but_not_verified(generated, tmp_path / "out", reason)
     finished = project.run(BIN / "python", "bootstrap.py", env=environment)
     assert finished.returncode == 0 and "\nVerified" in finished.stdout, finished.out
 

@@ -200,9 +200,9 @@ def install(uv, python, environment):
         with subprocess.Popen(command, env=environment, **output, **CHILD) as sync:
             for text in sync.stderr:
                 if text.strip() and not text.startswith("hint:"):
-                    line.doing = said = text.strip()
+                    line.doing = said = text.strip().removeprefix("cause: ")
         if sync.returncode != 0:
-            raise NotVerified(f"uv could not install the packages: {said}")
+            raise NotVerified(f"uv could not install the packages (is there a network?): {said}")
         count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
         line.result = f"{count} locked in uv.lock, installed in .venv"
 
