@@ -8,7 +8,15 @@ import time
 
 import pytest
 from filelock import FileLock
-from generated import ROOT, TEMPLATE, Site, cookiecutter, environment_in, listens, unused_port
+from generated import (
+    TEMPLATE,
+    Site,
+    cookiecutter,
+    copy_template,
+    environment_in,
+    listens,
+    unused_port,
+)
 from postgres import Postgres
 
 pytest_plugins = ["live", "summary"]
@@ -105,8 +113,7 @@ def spoilt_template(tmp_path):
 
     def spoil(settings="", bootstrap=""):
         template = tmp_path / "template"
-        ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
-        shutil.copytree(ROOT, template, ignore=ignored)
+        copy_template(template)
         for file, lines in {"project/settings.py": settings, "bootstrap.py": bootstrap}.items():
             with (template / TEMPLATE.name / file).open("a", encoding="utf-8") as opened:
                 opened.write(f"\n{lines}\n")

@@ -172,6 +172,12 @@ def cookiecutter(output, environment, *arguments, template=ROOT):
     return run(command, output, environment | {"PWD": str(output)})
 
 
+def copy_template(folder):
+    """Copy what is here to a folder, but for history and for what tests and tools leave behind."""
+    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__")
+    shutil.copytree(ROOT, folder, ignore=ignored, dirs_exist_ok=True)
+
+
 def only(tmp_path, *programs):
     """Return a folder with links to these programs, and nothing else in it."""
     folder = tmp_path / "bin"

@@ -89,7 +89,6 @@ def test_ci(site, copy_of, environment, postgres, python):
             if "run" in step:
                 done = changed.run("bash", "-ec", step["run"], env=environment)
                 assert done.returncode == 0, done.out
-    spoilt = changed.path / "project" / "settings.py"
-    spoilt.write_text(spoilt.read_text() + "\nSECURE_SSL_REDIRECT = False\n")
+    changed.add_settings("SECURE_SSL_REDIRECT = False")
     checklist = workflow["jobs"]["checklist"]["steps"][-1]["run"]
     assert changed.run("bash", "-ec", checklist, env=environment).returncode == 1

@@ -46,9 +46,7 @@ def test_its_own_tests_pass_under_both_runners(site, at_home):
 )  # fmt: skip
 def test_its_own_tests_notice(site, copy_of, at_home, file, old, new, failing):
     changed = copy_of(site())
-    path = changed.path / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    changed.replace(file, old, new)
 
     noticed = changed.run(
         changed.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", failing, env=at_home

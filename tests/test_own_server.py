@@ -101,9 +101,9 @@ def check_releases(server):
     assert "`sqlite:////var/lib/my-site/db.sqlite3`" in PAGE
     assert server.type(block("SQLite instead of Postgres", "As root")).returncode == 0
     environment.write_text(re.sub("DATABASE_URL=.+", f"DATABASE_URL={sqlite}", good))
-    settings = server.repository.path / "project" / "settings.py"
-    silenced = block("SQLite instead of Postgres", "`project/settings.py`")
-    settings.write_text(settings.read_text().replace("SILENCED_SYSTEM_CHECKS = []\n", silenced))
+    settings = "project/settings.py"
+    silenced = block("SQLite instead of Postgres", f"`{settings}`")
+    server.repository.replace(settings, "SILENCED_SYSTEM_CHECKS = []\n", silenced)
     server.repository.commit("SQLite")
     deployed = server.type("deploy-my-site")
     assert deployed.returncode == 0 and "no issues (1 silenced)" in deployed.out, deployed.out

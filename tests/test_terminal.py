@@ -146,11 +146,12 @@ def test_what_it_says_to_type_works_in_the_shell(site, environment, tmp_path, sh
 def test_a_terminal_that_knows_ascii_alone(site, spoilt_template, tmp_path, environment):
     template = spoilt_template(bootstrap=borrowed(site()))
     environment |= {"PYTHONIOENCODING": "ascii"}
-    cafe = tmp_path / "cafés 🎈"
     name = "Café 🎈"
+    command = [BIN / "cookiecutter", template, "--no-input", "--output-dir", tmp_path / "cafés 🎈"]
 
-    generated = cookiecutter(cafe, environment, f"project_name={name}", template=template)
+    generated = run([*command, f"project_name={name}"], tmp_path, environment)
     refused = cookiecutter(tmp_path / "no", environment, f"project_name={name}", "workers=0")
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert "\n  cd 'caf?s ?/caf" in generated.stdout
     assert "workers is neither" in refused.stdout and "UnicodeEncodeError" not in refused.out

@@ -7,7 +7,7 @@ import tomllib
 from fnmatch import fnmatch
 
 import pytest
-from generated import BIN, ROOT, TEMPLATE, Site, cookiecutter, run
+from generated import BIN, ROOT, TEMPLATE, Site, cookiecutter, copy_template, run
 
 pytestmark = pytest.mark.slow
 
@@ -81,8 +81,7 @@ def template(terminal, tmp_path):
     for old in path.iterdir():
         if old.name != ".git":
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
-    shutil.copytree(ROOT, path, ignore=ignored, dirs_exist_ok=True)
+    copy_template(path)
     terminal(path, "git", "checkout", "-q", "-B", "main")
     if terminal(path, "git", "status", "--porcelain"):
         commit(terminal, path, "The working tree")

@@ -7,13 +7,12 @@ played, as in test_rehearsal.py; `heroku` itself by heroku_cli.py.
 import json
 import os
 import re
-import shutil
 import urllib.request
 from pathlib import Path
 
 import pytest
 from fake_tracker import FakeTracker
-from generated import BIN, QUICK_STATIC_FILES, ROOT, Site, listens, run, unused_port
+from generated import BIN, QUICK_STATIC_FILES, ROOT, Site, copy_template, listens, run, unused_port
 from heroku import build
 from live import PASSWORD, Person
 from pictures import ANSWERS, PICTURES, SLUG, terminal, words
@@ -23,7 +22,6 @@ from terminal import in_terminal, plain
 pytestmark = pytest.mark.slow
 
 ADA = ["ada", "ada@example.com", PASSWORD, PASSWORD]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__")
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def newcomer(tmp_path):
     """
     template, home = tmp_path / "template", tmp_path / "home"
     home.mkdir()
-    shutil.copytree(ROOT, template, ignore=LEFT_OUT)
+    copy_template(template)
     gitconfig = tmp_path / "gitconfig"
     gitconfig.write_text(
         "[user]\nname = Ada\nemail = ada@example.com\n"
