@@ -1,26 +1,32 @@
-"""What Django's deployment checklist misses and a live site dies of: run by `check --deploy` alone.
+"""Deployment checks for mistakes that break a site and that Django does not detect.
 
-README.md has them as a table. A check that something else takes care of is silenced by its id, in
-SILENCED_SYSTEM_CHECKS.
+Only `check --deploy` runs them. To silence one, add its id to SILENCED_SYSTEM_CHECKS, with the
+reason above it.
 """
 
 import logging
+import sys
+from importlib import import_module
+from pathlib import Path
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.checks import Error, Warning, register
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 from django.db.models import FileField
-from django.template import TemplateDoesNotExist
+from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.loader import get_template
+from django.templatetags.static import StaticNode
+from django.utils import translation
 from django.utils.module_loading import import_string
 
 from project.views import ERROR_PAGES
 
-# In seconds. From here on, https://hstspreload.org takes the preload flag at its word.
+# In seconds. From here on, https://hstspreload.org takes the preload flag as consent.
 ONE_YEAR = 31536000
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 SECURITY = "django.middleware.security.SecurityMiddleware"
@@ -28,94 +34,157 @@ CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 
-def deploy_check(number, hint):
-    """Register a function for `check --deploy`: what it returns, unless false, is wrong.
-
-    Its docstring is what to say then; E or W in front of the number makes it an error or a warning.
-    """
-
-    def decorate(is_wrong):
-        def check(app_configs, **kwargs):
-            wrong = is_wrong()
-            kind = Error if number.startswith("E") else Warning
-            message = " ".join(is_wrong.__doc__.split()).format(wrong)
-            return [kind(message, hint=hint, id=f"deploy.{number}")] if wrong else []
-
-        register(check, deploy=True)
-        return is_wrong
-
-    return decorate
+def is_own(path):
+    """Return whether a path belongs to this project, and not to an installed package."""
+    path = Path(path)
+    return settings.BASE_DIR in path.parents and "site-packages" not in path.parts
 
 
 def own_apps():
-    """Return the apps that stand in this project's folder, not those of installed packages."""
-    return [app for app in apps.get_app_configs() if "site-packages" not in app.path]
+    """Return the app configs that belong to this project."""
+    return [app for app in apps.get_app_configs() if is_own(app.path)]
 
 
-@deploy_check("W001", "Live: heroku config:unset DEBUG. To check it at home: python bootstrap.py")
-def development():
-    """This is the site as it runs at home, with DEBUG on."""
-    return settings.DEBUG
+@register(deploy=True)
+def check_debug(app_configs, **kwargs):
+    if settings.DEBUG:
+        yield Warning(
+            "DEBUG is on, so these are the settings of development.",
+            hint="In production: heroku config:unset DEBUG. Locally: python bootstrap.py runs "
+            "the checks as in production.",
+            id="deploy.W001",
+        )
 
 
-@deploy_check(
-    "E002",
-    "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL. "
-    "On a server whose disk stays, silence this check.",
-)
-def lost_database():
-    """The database is {}: with each restart of the server, all data is gone."""
-    engine = settings.DATABASES.get("default", {}).get("ENGINE", "")
-    return {"sqlite3": "SQLite", "dummy": "missing", "": "missing"}.get(engine.rpartition(".")[2])
+@register(deploy=True)
+def check_database(app_configs, **kwargs):
+    database = settings.DATABASES.get("default", {})
+    engine = database.get("ENGINE", "").rpartition(".")[2]
+    if engine in ("sqlite3", "dummy", ""):
+        name = "SQLite" if engine == "sqlite3" else "missing"
+        yield Error(
+            f"The database is {name}: each restart of the server deletes all data.",
+            hint="heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL. On a "
+            "server with a persistent disk, silence this check.",
+            id="deploy.E002",
+        )
+    if database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS"):
+        yield Error(
+            "Database connections are kept without health checks: requests fail after the "
+            "database restarts.",
+            hint='Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.',
+            id="deploy.E011",
+        )
 
 
-@deploy_check("E003", "heroku config:set ALLOWED_HOSTS=.herokuapp.com")
-def any_host():
-    """ALLOWED_HOSTS lets anybody in by any name: {}"""
-    return ", ".join({"*", "."} & set(settings.ALLOWED_HOSTS))
+@register(deploy=True)
+def check_hosts(app_configs, **kwargs):
+    hosts = set(settings.ALLOWED_HOSTS)
+    if hosts & {"*", "."}:
+        yield Error(
+            "ALLOWED_HOSTS accepts every host name.",
+            hint="heroku config:set ALLOWED_HOSTS=.herokuapp.com",
+            id="deploy.E003",
+        )
+    if hosts and hosts <= LOCAL_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS has only local host names: every request would be rejected.",
+            hint="heroku config:set ALLOWED_HOSTS=.herokuapp.com",
+            id="deploy.E004",
+        )
+    insecure = [it for it in settings.CSRF_TRUSTED_ORIGINS if it.startswith("http://")]
+    if insecure:
+        yield Warning(
+            f"CSRF_TRUSTED_ORIGINS trusts pages that are sent unencrypted: {', '.join(insecure)}",
+            hint="heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com",
+            id="deploy.W012",
+        )
 
 
-@deploy_check("E004", "heroku config:set ALLOWED_HOSTS=.herokuapp.com")
-def only_local_hosts():
-    """ALLOWED_HOSTS has this computer's own names only: every visitor would be refused."""
-    return settings.ALLOWED_HOSTS and set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS
+@register(deploy=True)
+def check_https(app_configs, **kwargs):
+    if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER:
+        yield Error(
+            "SECURE_SSL_REDIRECT is on, but SECURE_PROXY_SSL_HEADER is not set: behind a proxy "
+            "this is a redirect loop.",
+            hint='Set SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https").',
+            id="deploy.E005",
+        )
+    if settings.SECURE_HSTS_PRELOAD and settings.SECURE_HSTS_SECONDS >= ONE_YEAR:
+        yield Warning(
+            "With HSTS of a year or more and the preload flag, anybody may submit the domain to "
+            "the browsers' preload list. Removal takes months.",
+            hint="heroku config:set SECURE_HSTS_SECONDS=15552000, or silence this check.",
+            id="deploy.W013",
+        )
+    cookies = (
+        (settings.SESSION_COOKIE_NAME, settings.SESSION_COOKIE_DOMAIN),
+        (settings.CSRF_COOKIE_NAME, settings.CSRF_COOKIE_DOMAIN),
+    )
+    if any(name.startswith("__Host-") and domain for name, domain in cookies):
+        yield Error(
+            "Browsers reject a __Host- cookie that has a domain: nobody could log in.",
+            hint="Remove the domain, or remove __Host- from the name of the cookie.",
+            id="deploy.E016",
+        )
+    if CSP not in settings.MIDDLEWARE or not settings.SECURE_CSP:
+        yield Error(
+            "There is no content security policy: pages run any script that gets into them.",
+            hint=f"Put {CSP} into MIDDLEWARE and SECURE_CSP into the settings.",
+            id="deploy.E008",
+        )
 
 
-@deploy_check(
-    "E005",
-    'Put SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") back into the settings.',
-)
-def redirect_loop():
-    """http is sent to https, but nothing tells them apart: visitors would go in a circle."""
-    return settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER
-
-
-@deploy_check("E006", f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.")
-def whitenoise():
-    """WhiteNoise is missing or too high up: no static files, or none with the security headers."""
+@register(deploy=True)
+def check_static_files(app_configs, **kwargs):
     order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP, WHITENOISE)]
-    return WHITENOISE not in order or order[-1] != WHITENOISE
+    if WHITENOISE not in order or order[-1] != WHITENOISE:
+        yield Error(
+            "WhiteNoise is missing or too early in MIDDLEWARE: static files are not served, or "
+            "without the security headers.",
+            hint=f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.",
+            id="deploy.E006",
+        )
+    if not hasattr(import_string(settings.STORAGES["staticfiles"]["BACKEND"]), "hashed_name"):
+        yield Error(
+            "Static files have no hash in their names: browsers keep old files after a deploy.",
+            hint='In STORAGES["staticfiles"], use '
+            "whitenoise.storage.CompressedManifestStaticFilesStorage.",
+            id="deploy.E007",
+        )
+    # What collectstatic finds, with exact names: macOS and Windows also open LOGO.png as logo.png.
+    found = {
+        Path(getattr(storage, "prefix", None) or "", path).as_posix()
+        for finder in get_finders()
+        for path, storage in finder.list(["CVS", ".*", "*~"])
+    }
+    for template, name in static_tags():
+        if name not in found:
+            yield Error(
+                f"{template} links a static file that does not exist: {name}",
+                hint="Put it into static/, or remove the static tag: in production, a page that has "
+                "it is a 500.",
+                id="deploy.E019",
+            )
 
 
-@deploy_check(
-    "E007",
-    'In STORAGES["staticfiles"], use whitenoise.storage.CompressedManifestStaticFilesStorage.',
-)
-def unhashed_static_files():
-    """Static files have no hash in their names: browsers would keep the old ones after a deploy."""
-    backend = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
-    return not hasattr(backend, "hashed_name")
+def static_tags():
+    """Yield the path of each template of this project, and each file that it names literally."""
+    folders = [Path(folder) for engine in settings.TEMPLATES for folder in engine["DIRS"]]
+    folders += [Path(app.path) / "templates" for app in own_apps()]
+    for file in sorted(path for folder in folders for path in folder.rglob("*.*")):
+        try:
+            template = engines["django"].from_string(file.read_text(encoding="utf-8")).template
+        except (TemplateSyntaxError, UnicodeDecodeError, OSError):  # a folder, or not a template
+            continue
+        for node in template.nodelist.get_nodes_by_type(StaticNode):
+            if isinstance(node.path.var, str) and not node.path.filters:
+                name = node.path.var.partition("#")[0].partition("?")[0]
+                yield file.relative_to(settings.BASE_DIR), name
 
 
-@deploy_check("E008", f"Put {CSP} into MIDDLEWARE and SECURE_CSP into the settings.")
-def no_csp():
-    """There is no content security policy: a script that gets into a page may do what it likes."""
-    return CSP not in settings.MIDDLEWARE or not settings.SECURE_CSP
-
-
-@deploy_check("E009", "In LOGGING, give root a StreamHandler, and have django propagate to it.")
-def silent_errors():
-    """Nothing writes errors to the console, which is the platform's log."""
+@register(deploy=True)
+def check_logging(app_configs, **kwargs):
     record = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR})
     logger = logging.getLogger("django.request")
     while logger:
@@ -123,85 +192,97 @@ def silent_errors():
             is_stream = isinstance(handler, logging.StreamHandler)
             on_console = is_stream and not isinstance(handler, logging.FileHandler)
             if on_console and handler.level <= logging.ERROR and handler.filter(record):
-                return False
+                return
         logger = logger.parent if logger.propagate else None
-    return True
+    yield Error(
+        "Errors are not logged to the console, which is the platform's log.",
+        hint="In LOGGING, give root a StreamHandler, and let django propagate to it.",
+        id="deploy.E009",
+    )
 
 
-@deploy_check("E010", "Put it into templates/.")
-def missing_error_pages():
-    """There is no page for: {}"""
-    missing = []
+@register(deploy=True)
+def check_error_pages(app_configs, **kwargs):
     for name in ERROR_PAGES:
         try:
             get_template(f"{name}.html")
         except TemplateDoesNotExist:
-            missing.append(name)
-    return ", ".join(missing)
+            yield Error(
+                f"The error page {name}.html is missing.",
+                hint="Put it into templates/.",
+                id="deploy.E010",
+            )
 
 
-@deploy_check("E011", 'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.')
-def stale_connections():
-    """Database connections are kept, but not tried before use: errors once it has restarted."""
-    database = settings.DATABASES.get("default", {})
-    return database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS")
-
-
-@deploy_check("W012", "heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com")
-def plain_http_origins():
-    """CSRF_TRUSTED_ORIGINS trusts pages that anybody on the way can change: {}"""
-    return ", ".join(o for o in settings.CSRF_TRUSTED_ORIGINS if o.startswith("http://"))
-
-
-@deploy_check(
-    "W013",
-    "heroku config:set SECURE_HSTS_SECONDS=15552000, or silence this check if that is what you want.",
-)
-def preloadable():
-    """With a year or more of HSTS and its preload flag, anybody may put the domain on the list
-    that browsers are shipped with, from which it takes months to get off.
-    """
-    return settings.SECURE_HSTS_PRELOAD and settings.SECURE_HSTS_SECONDS >= ONE_YEAR
-
-
-@deploy_check("E014", "python manage.py makemigrations NAME, and commit what it makes.")
-def missing_migrations():
-    """Models differ from the migrations that are here: {}"""
+@register(deploy=True)
+def check_migrations(app_configs, **kwargs):
     try:
-        loader = MigrationLoader(None)  # no database is asked
-    except (LookupError, ValueError) as error:  # a migration needs one that is not here
-        return error
+        with translation.override(None):  # migrations have untranslated names
+            changed = apps_with_changes()
+    except (LookupError, ValueError) as error:  # a migration that another one needs is missing
+        changed = {str(error)}
+    if changed:
+        yield Error(
+            f"Models differ from their migrations: {', '.join(sorted(changed))}",
+            hint="python manage.py makemigrations NAME, then commit the new file.",
+            id="deploy.E014",
+        )
+
+
+def apps_with_changes():
+    """Return the labels of this project's apps whose migrations are not complete."""
+    loader = MigrationLoader(None)  # reads no database
     autodetector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
     changed = autodetector.changes(loader.graph).keys() | loader.detect_conflicts().keys()
-    # What has tables and no migrations folder, which the autodetector passes over.
+    # The autodetector passes over apps with models and without a migrations folder.
     tables = {m._meta.app_label for m in apps.get_models() if m._meta.can_migrate("default")}
-    changed |= tables & loader.unmigrated_apps
-    return ", ".join(sorted(changed & {app.label for app in own_apps()}))
+    return (changed | tables & loader.unmigrated_apps) & {app.label for app in own_apps()}
 
 
-@deploy_check(
-    "E015",
-    "Keep them elsewhere (README, “take uploads”). On a server whose disk stays, silence this check.",
-)
-def lost_uploads():
-    """Uploads go to the server's own disk, which is emptied with each restart: {}"""
-    return ", ".join(
-        str(field)
+@register(deploy=True)
+def check_uploads(app_configs, **kwargs):
+    fields = [
+        field
         for app in own_apps()
         for model in app.get_models()
         for field in model._meta.local_fields
-        if isinstance(field, FileField) and isinstance(field.storage, FileSystemStorage)
-    )
-
-
-@deploy_check(
-    "E016",
-    "Take SESSION_COOKIE_DOMAIN and CSRF_COOKIE_DOMAIN out of the settings, or __Host- out of the name.",
-)
-def refused_cookies():
-    """Browsers refuse a cookie called __Host-… that has a domain: nobody could log in."""
-    cookies = [
-        (settings.SESSION_COOKIE_NAME, settings.SESSION_COOKIE_DOMAIN),
-        (settings.CSRF_COOKIE_NAME, settings.CSRF_COOKIE_DOMAIN),
+        if isinstance(field, FileField)
     ]
-    return any(name.startswith("__Host-") and domain for name, domain in cookies)
+    lost = [str(field) for field in fields if isinstance(field.storage, FileSystemStorage)]
+    if lost:
+        yield Error(
+            f"Uploads are stored on the server's own disk, which restarts delete: {', '.join(lost)}",
+            hint="Use object storage: README.md, “take uploads”. On a server with a persistent "
+            "disk, silence this check.",
+            id="deploy.E015",
+        )
+    for option in ("bucket_name", "azure_container"):  # of django-storages
+        if not getattr(default_storage, option, True):
+            yield Error(
+                f"The storage of uploads has no {option}: every upload would fail.",
+                hint=f'Set "{option}" in the OPTIONS of STORAGES["default"].',
+                id="deploy.E021",
+            )
+
+
+@register(deploy=True)
+def check_users(app_configs, **kwargs):
+    replaced = apps.get_model("auth", "User")
+    if not replaced._meta.swapped:
+        return
+    import_module(settings.ROOT_URLCONF)  # and with it, views and forms
+    modules = [it for it in sys.modules.values() if is_own(getattr(it, "__file__", None) or "/")]
+    for module in modules:
+        classes = [it for it in vars(module).values() if isinstance(it, type)]
+        for it in classes:
+            # The model of a form, or the class itself.
+            model = getattr(getattr(it, "_meta", None), "model", it)
+            is_base = any(issubclass(other, it) and other is not it for other in classes)
+            if model is replaced and not is_base:
+                yield Error(
+                    f"{module.__name__} uses {it.__name__} of django.contrib.auth, but the users of "
+                    f"this site are {settings.AUTH_USER_MODEL}: a page that uses it is a 500.",
+                    hint="Write get_user_model() in place of User, and import UserCreationForm from "
+                    "identity.forms.",
+                    id="deploy.E020",
+                )
