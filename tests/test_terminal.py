@@ -47,7 +47,7 @@ def test_what_the_report_says(site):
     last = lines[lines.index("Verified. Next, a line at a time:") + 1 :]
 
     assert [step for step in steps if step != "version"] == [
-        "uv", "Python", "packages", ".env", "checklist", "database", "git",
+        "uv", "Python", "packages", ".env", "checklist", "database", "dev", "git",
     ]  # fmt: skip
     assert len({len(line) for line in lines if line.endswith(" s")}) == 1, "not aligned"
     assert [line.strip() for line in last if line] == [
@@ -76,7 +76,7 @@ def test_a_terminal_sees_how_far_it_is(site, copy_of, environment):
         steps[name] = [word.partition(" ")[2].strip() for word in words]
     packages = r"\d+ locked in uv.lock, installed in .venv +\d+\.\d s"
     assert re.fullmatch(packages, steps["packages"][-1])
-    assert steps["checklist"][0].startswith("check --deploy, as on a live site")
+    assert steps["checklist"][0].startswith("check --deploy, as in production")
     assert len(steps["checklist"]) > 1
     assert steps["checklist"][-1].startswith("check --deploy: no issues (0 silenced)")
 

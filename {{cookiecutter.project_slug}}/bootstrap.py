@@ -28,6 +28,7 @@ from types import SimpleNamespace
 ROOT = Path(__file__).resolve().parent
 PYTHONS = ["3.14", "3.13", "3.12"]
 ON_WINDOWS = os.name == "nt"
+NO_DEV = ["--no-default-groups"]  # as Heroku installs
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
 # Progress and colours are for terminals that a line fits into; https://no-color.org has the switch.
@@ -61,13 +62,22 @@ def set_up():
             environment = clean_environment()
             uv = find_uv(environment, Path(scratch))
             version, python = find_python(uv, environment)
-            install(uv, python, environment)
+            # The checks must not see the dev packages, which production does not have.
+            is_new = not VENV_PYTHON.exists()
+            with step("packages", "locking them") as line:
+                install(uv, python, environment, line, *NO_DEV if is_new else ())
+                count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
+                line.result = f"{count} locked in uv.lock, installed in .venv"
             write_env()
-            with ThreadPoolExecutor() as beside:  # the checklist needs no database
+            with ThreadPoolExecutor() as beside:  # the checks need no database
                 migrated = beside.submit(migrate, environment)
-                check(environment)
+                check([VENV_PYTHON] if is_new else without_dev(uv, python), environment)
                 with step("database", "migrating") as line:
                     line.result = migrated.result()
+            if is_new:
+                with step("dev") as line:
+                    install(uv, python, environment, line)
+                    line.result = "packages of the dev group installed"
             pin(version)
     except (Unsafe, NotVerified):
         raise
@@ -191,35 +201,37 @@ def find_python(uv, environment):
         return pinned, pinned
 
 
-def install(uv, python, environment):
-    """Lock the packages in uv.lock, if need be, and install them in .venv."""
-    with step("packages", "locking them") as line:
-        said = "it does not say why"
-        output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        command = [uv, "sync", "--python", python]
-        with subprocess.Popen(command, env=environment, **output, **CHILD) as sync:
-            for text in sync.stderr:
-                if text.strip() and not text.startswith("hint:"):
-                    line.doing = said = text.strip().removeprefix("cause: ")
-        if sync.returncode != 0:
-            raise NotVerified(f"uv could not install the packages (is there a network?): {said}")
-        count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
-        line.result = f"{count} locked in uv.lock, installed in .venv"
+def install(uv, python, environment, line, *options):
+    """Lock the packages in uv.lock, if need be, and install them in .venv; `line` has progress."""
+    said = "it does not say why"
+    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    command = [uv, "sync", "--python", python, *options]
+    with subprocess.Popen(command, env=environment, **output, **CHILD) as sync:
+        for text in sync.stderr:
+            if text.strip() and not text.startswith("hint:"):
+                line.doing = said = text.strip().removeprefix("cause: ")
+    if sync.returncode != 0:
+        raise NotVerified(f"uv could not install the packages (is there a network?): {said}")
 
 
-def check(environment):
-    """Run Django's deployment checklist as on a live site.
+def without_dev(uv, python):
+    """Return the command that runs Python in an environment of its own without dev packages."""
+    return [uv, "run", "--quiet", "--isolated", "--locked", *NO_DEV, "--python", python, "python"]
+
+
+def check(python, environment):
+    """Run Django's deployment checks with the command `python`, as in production.
 
     .env cannot help: the settings do not read it where SECRET_KEY is set.
     """
-    with step("checklist", "check --deploy, as on a live site") as line:
-        command = [VENV_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-        checklist = run(command, environment | variables("tests/production.env"))
-        if checklist.returncode < 0:
-            raise NotVerified(f"the checklist was ended by signal {-checklist.returncode}")
-        if checklist.returncode != 0:
-            raise Unsafe((checklist.stdout + checklist.stderr).strip())
-        found = last_line(checklist.stdout).removeprefix("System check identified ")
+    with step("checklist", "check --deploy, as in production") as line:
+        command = [*python, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+        checks = run(command, environment | variables("tests/production.env"))
+        if "SystemCheckError: " in checks.stderr:
+            raise Unsafe((checks.stdout + checks.stderr).strip())
+        if checks.returncode != 0:
+            raise NotVerified(f"the deployment checks could not run: {last_line(checks.stderr)}")
+        found = last_line(checks.stdout).removeprefix("System check identified ")
         line.result = f"check --deploy: {found.rstrip('.')}"
 
 
