@@ -20,18 +20,19 @@ CHECKLIST = "manage.py check --deploy --fail-level WARNING".split()
 # Each file of a project, but the one for its tracker; and those that are not for git.
 FILES = """
     .env.example .github/dependabot.yml .github/workflows/ci.yml .gitignore .python-version
-    Procfile README.md accounts/__init__.py accounts/admin.py accounts/lockout.py
-    accounts/migrations/0001_initial.py accounts/migrations/__init__.py accounts/models.py
-    app.json application/__init__.py application/migrations/__init__.py
-    application/static/application/favicon.svg application/static/application/site.css
+    Procfile README.md app.json application/__init__.py application/migrations/__init__.py
     application/templates/application/home.html application/tests.py application/urls.py
-    application/views.py bootstrap.py gunicorn.conf.py manage.py project/__init__.py
+    application/views.py bootstrap.py gunicorn.conf.py identity/__init__.py identity/admin.py
+    identity/forms.py identity/lockout.py identity/migrations/0001_initial.py
+    identity/migrations/__init__.py identity/models.py manage.py project/__init__.py
     project/apps.py project/asgi.py project/checks.py project/context_processors.py
     project/environment.py project/logs.py project/mail.py project/middleware.py
     project/settings.py project/urls.py project/views.py project/wsgi.py pyproject.toml
-    templates/400.html templates/403.html templates/403_csrf.html templates/404.html
-    templates/429.html templates/500.html templates/admin/login.html templates/base.html
-    tests/__init__.py tests/production.env tests/test_deploy.py tests/test_security.py
+    static/favicon.svg static/site.css templates/400.html templates/403.html
+    templates/403_csrf.html templates/404.html templates/429.html templates/500.html
+    templates/admin/login.html templates/base.html templates/registration/login.html
+    tests/__init__.py tests/production.env tests/test_deploy.py
+    tests/test_site.py
 """.split()
 ERROR_TRACKING = "project/error_tracking.py"
 NOT_IN_GIT = {".env", "db.sqlite3"}
@@ -191,9 +192,11 @@ def borrowed(site):
     """Return what to append to bootstrap.py for it to install nothing, and use a Site's packages."""
     return f"""
 VENV_PYTHON = Path({str(site.python)!r})
-def install(uv, python, environment):
-    (ROOT / ".venv").mkdir()
+def install(*arguments):
+    (ROOT / ".venv").mkdir(exist_ok=True)
     (ROOT / "uv.lock").touch()
+def without_dev(uv, python):
+    return [VENV_PYTHON]
 """
 
 

@@ -64,6 +64,13 @@ class Person:
     def get(self, path, **headers):
         return self.ask("GET", path, **headers)
 
+    def post(self, path, form):
+        """Send a form, with the token that an earlier page has set."""
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.ask(
+            "POST", path, f"{form}&csrfmiddlewaretoken={self.cookies['csrftoken']}", **kind
+        )
+
     def cookie(self):
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
@@ -71,9 +78,7 @@ class Person:
         """Fill in the form at the admin's door, and return the answer's status."""
         self.get("/admin/login/")
         form = {"username": name, "password": PASSWORD, "next": "/admin/"}
-        form["csrfmiddlewaretoken"] = self.cookies["csrftoken"]
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self.ask("POST", "/admin/login/", urlencode(form), **kind)[0]
+        return self.post("/admin/login/", urlencode(form))[0]
 
 
 class Live:

@@ -112,7 +112,7 @@ def adds_grace(ada):
 
 
 def deletes_grace(ada):
-    ada.page.goto("/admin/accounts/user/")
+    ada.page.goto("/admin/identity/user/")
     ada.page.locator("#result_list").get_by_role("link", name="grace").click()
     ada.page.get_by_role("button", name="Delete").click()
     ada.sees("Delete | My Site")
@@ -144,7 +144,7 @@ def meets_error_pages(ada):
 
 def is_not_allowed(grace):
     """She is of the staff, and may change nothing."""
-    grace.page.goto("/admin/accounts/user/")
+    grace.page.goto("/admin/identity/user/")
     grace.submit("Log in", username="grace", password=PASSWORD)
     grace.sees("Not allowed", status=403)
     grace.finds_it_accessible()
@@ -189,9 +189,15 @@ def add_to_home_page(site, html):
     site.replace("application/templates/application/home.html", start, f"{start}\n{html}")
 
 
-def allow(site, host):
-    """Edit the one list that says what pages may load."""
-    site.replace("project/settings.py", "CSP_HOSTS = []", f'CSP_HOSTS = ["{host}"]')
+def allow(site, line):
+    """Put the line that the terminal advises in the place of the one in SECURE_CSP."""
+    path = site.path / "project" / "settings.py"
+    directive = line.partition(":")[0]
+    text, count = re.subn(
+        rf"^    {directive}: .+$", f"    {line}", path.read_text(), flags=re.MULTILINE
+    )
+    assert count == 1, line
+    path.write_text(text)
 
 
 def run_at_home(site, serve):
@@ -202,12 +208,15 @@ def run_at_home(site, serve):
     return f"http://127.0.0.1:{port}", site.path / f"server-{port}.log"
 
 
-def reports(terminal, within=10):
+def reports(terminal, count=1, within=10):
     """Return what is said of the policy; browsers send their reports in their own time."""
     until = time.monotonic() + within
-    while "CSP stopped" not in terminal.read_text() and time.monotonic() < until:
+    while len(re.findall("CSP stopped .+", text := terminal.read_text())) < count:
+        if time.monotonic() > until:
+            break
         time.sleep(0.1)
-    return re.findall("CSP stopped .+", terminal.read_text())
+    assert "/csp-report/" not in text
+    return sorted(re.findall("CSP stopped .+", text))
 
 
 def background(visitor):
@@ -222,19 +231,21 @@ def background(visitor):
     return visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-def test_a_style_sheet_from_elsewhere_at_home(site, copy_of, serve, pictures):
-    """The terminal says what was stopped and which list to edit; after the edit it is silent."""
+STYLE_SRC = f'"style-src": [CSP.SELF, CSP.NONCE, "{CDN}"],'
+
+
+def test_csp_report_has_the_line_that_allows_a_style_sheet(site, copy_of, serve, pictures):
     own = copy_of(site())
     add_to_home_page(own, STYLE_SHEET)
     with chromium() as browser:
         url, terminal = run_at_home(own, serve)
         assert background(Visitor(browser, url, pictures)) != SPRING_GREEN
-        assert reports(terminal) == [
-            f"CSP stopped {CDN}/x.css (style-src-elem). To allow it, add the host to CSP_HOSTS; "
-            "better: put the file into static/."
-        ]
+        (report,) = reports(terminal)
+        stopped, advice = report.split(" To allow it, write in SECURE_CSP: ")
+        assert re.fullmatch(rf"CSP stopped {CDN}/x.css \(style-src\) on /, line \d+\.", stopped)
+        assert advice == STYLE_SRC
 
-        allow(own, CDN)
+        allow(own, advice)
         url, terminal = run_at_home(own, serve)
         visitor = Visitor(browser, url, pictures)
         assert background(visitor) == SPRING_GREEN
@@ -242,12 +253,52 @@ def test_a_style_sheet_from_elsewhere_at_home(site, copy_of, serve, pictures):
         assert reports(terminal, within=1) == []
 
 
+# What a page has, the button that is pressed, and what the terminal says of it.
+STOPPED = {
+    "style attribute": ('<p style="color: red">', "", "inline (style-src-attr)", "Attributes cannot"),
+    "onclick": ('<button onclick="alert()">B</button>', "B", "inline (script-src-attr)", "Attributes cannot"),
+    "image": ("<img src='https://b.example.com/a.png'>", "", "/a.png (img-src)", '"img-src": [CSP.SELF, "https://b.example.com"],'),
+    "data image": ("<img src='data:,'>", "", "data (img-src)", '"img-src": [CSP.SELF, "data:"],'),
+    "frame": ("<iframe src='https://v.example.com/1'></iframe>", "", "(frame-src)", '"frame-src": [CSP.SELF, "https://v.example.com"],'),
+    "own object": ("<object data='/static/favicon.svg'></object>", "", "(object-src)", '"object-src": [CSP.SELF, CSP.SELF],'),
+    "eval": ("<script nonce='{{ csp_nonce }}'>eval('1')</script>", "", "eval (script-src)", "runs text as code"),
+    "form": ("<form action='https://pay.example.com/'><button>B</button></form>", "B", "(form-action)", '"form-action": [CSP.SELF, "https://pay.example.com"],'),
+    "redirect": ("<form action='/away/'><button>B</button></form>", "B", "/away/? (form-action)", '"form-action": [CSP.SELF, "https://where-it-redirects-to"],'),
+}  # fmt: skip
+PAGES = """
+from django.shortcuts import redirect, render
+urlpatterns += [
+    path("away/", lambda request: redirect("https://github.example.com/")),
+    path("stopped/<int:number>/", lambda request, number: render(request, f"{number}.html")),
+]
+"""
+
+
+def test_csp_report_names_the_directive_and_what_to_write(site, copy_of, serve, pictures):
+    own = copy_of(site())
+    for number, (html, *_) in enumerate(STOPPED.values()):
+        page = f'{{% extends "base.html" %}}{{% block content %}}{html}{{% endblock %}}'
+        (own.path / f"templates/{number}.html").write_text(page)
+    with (own.path / "project" / "urls.py").open("a") as urls:
+        urls.write(PAGES)
+    url, terminal = run_at_home(own, serve)
+    with chromium() as browser:
+        visitor = Visitor(browser, url, pictures)
+        for number, (_, button, *words) in enumerate(STOPPED.values()):
+            terminal.write_text("")
+            visitor.page.goto(f"/stopped/{number}/")
+            if button:
+                visitor.page.get_by_role("button", name=button).click(no_wait_after=True)
+            (report,) = reports(terminal)
+            assert all(word in report for word in words), report
+
+
 def test_a_style_sheet_from_elsewhere_live(
     site, copy_of, collect, serve, free_port, tmp_path, pictures
 ):
     own = copy_of(site())
     add_to_home_page(own, STYLE_SHEET)
-    allow(own, CDN)
+    allow(own, STYLE_SRC)
     collect(own)
     go_live(own, serve, free_port)
     with chromium() as browser, https(tmp_path, free_port) as router:
@@ -270,7 +321,6 @@ def test_a_script_in_the_page_needs_a_nonce(site, copy_of, serve, pictures):
         ran = visitor.page.evaluate("Object.keys(document.body.dataset)")
 
     assert ran == ["nonce"]
-    assert reports(terminal) == [
-        "CSP stopped inline (script-src-elem). Put it into a file in static/, or give it a nonce: "
-        "README.md says how."
-    ]
+    (report,) = reports(terminal)
+    assert "CSP stopped inline (script-src) on /, line " in report
+    assert "Move it into a file in static/, or give its tag a nonce: README.md" in report

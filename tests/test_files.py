@@ -32,7 +32,7 @@ def test_nothing_is_left_of_the_template(project):
     for path, text in texts(project):
         assert "cookiecutter." not in text, path
         if not path.endswith(".html"):
-            assert "{%" not in text, path
+            assert "{%" not in text.replace("{% csp_nonce_attr %}", ""), path
         assert not re.search(r"[ \t]$", text, re.MULTILINE), f"{path}: trailing space"
         assert "\n\n\n\n" not in text, f"{path}: a run of blank lines"
         assert not text or text.endswith("\n") and not text.endswith("\n\n"), f"{path}: its end"
@@ -112,8 +112,8 @@ def test_the_budget_of_jinja():
 
 def test_the_budget_of_size(project):
     """A generated project is read in an afternoon."""
-    assert len(files_with("rollbar")) <= 52
-    assert sum(text.count("\n") for _, text in texts(project)) <= 2030
+    assert len(files_with("rollbar")) <= 54
+    assert sum(text.count("\n") for _, text in texts(project)) <= 2250
 
 
 def test_versions_of_the_project_and_its_hook_agree():

@@ -52,7 +52,7 @@ def set_up(server):
             server.put(lead.split("`")[1], text)
     live = server.type(block(HERE, "As root, to go live"))
     assert live.returncode == 0, live.out
-    assert "test is successful" in live.out and "Applying accounts.0001_initial... OK" in live.out
+    assert "test is successful" in live.out and "Applying identity.0001_initial... OK" in live.out
 
 
 def check_unit(server, web):

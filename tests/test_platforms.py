@@ -103,7 +103,7 @@ def test_render(site, postgres, serve, free_port, tmp_path):
     refused = app.run(*words, env=bare | config | generated_key)
     assert refused.returncode == 1 and "security.W009" in refused.out
     released = app.run(*words, env=bare | config)
-    assert released.returncode == 0 and "Applying accounts.0001_initial... OK" in released.out
+    assert released.returncode == 0 and "Applying identity.0001_initial... OK" in released.out
     web = bare | config | {"PORT": str(free_port), "WEB_CONCURRENCY": "1"}
     serve(app, "bash", "-c", service["startCommand"], env=web, port=free_port)
 
@@ -125,7 +125,7 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     health = config["deploy"].pop("healthcheckPath")
     build_line = config["build"].pop("buildCommand")
     assert config == {"build": {}, "deploy": {}}
-    lockout = "accounts/lockout.py"
+    lockout = "identity/lockout.py"
     (app.path / lockout).write_text(block("Railway", f"`{lockout}`"))
 
     line = re.search("^railway variable set (.+)$", block("Railway", "Not run"), re.MULTILINE)[1]
@@ -138,7 +138,7 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     image = {"PATH": f"{app.path}/.venv/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
     bash(app, build_line, build | image)
     assert len(shlex.split(release)) == 3  # with or without a shell, it is the same
-    assert "Applying accounts.0001_initial... OK" in bash(app, release, image | chosen)
+    assert "Applying identity.0001_initial... OK" in bash(app, release, image | chosen)
     web = yaml.safe_load((app.path / "Procfile").read_text())["web"]  # as Railpack reads it
     start = image | chosen | {"PORT": str(free_port)}
     serve(app, "bash", "-c", web, env=start, port=free_port)

@@ -72,7 +72,7 @@ def test_release(app, postgres):
     assert all(done.returncode != 0 and "Traceback" not in done.out for done in refused)
     assert untouched.stdout == "0 tables\n"
     assert first.returncode == second.returncode == 0, first.out + second.out
-    assert "Applying accounts.0001_initial... OK" in first.stdout
+    assert "Applying identity.0001_initial... OK" in first.stdout
     assert "No migrations to apply." in second.stdout
 
 
@@ -132,7 +132,7 @@ def test_static_files(live):
             sizes[headers.get("Content-Encoding", "identity")] = len(content)
         if sizes["identity"] > 500:
             assert sizes["br"] < sizes["gzip"] < sizes["identity"]
-    assert visitor.get("/static/application/site.css")[0] == 200  # what 500.html links
+    assert visitor.get("/static/site.css")[0] == 200  # what 500.html links
 
 
 def check_boom(live):

@@ -44,10 +44,10 @@ def test_at_home(site, copy_of, at_home, serve, free_port):
         assert not re.search(r"<style|<script|style=| on\w+=", page)
     assert get(f"{url}/errors/418/")[0] == 404
     assert get(f"{url}/admin/")[1]["Location"] == "/admin/login/?next=/admin/"
-    assert get(f"{url}/favicon.ico")[1]["Location"] == "/static/application/favicon.svg"
+    assert get(f"{url}/favicon.ico")[1]["Location"] == "/static/favicon.svg"
 
-    (home.path / "application/static/application/new.css").write_text("p { color: teal }")
-    assert get(f"{url}/static/application/new.css")[2] == "p { color: teal }"
+    (home.path / "static/new.css").write_text("p { color: teal }")
+    assert get(f"{url}/static/new.css")[2] == "p { color: teal }"
     (home.path / "media").mkdir()
     (home.path / "media" / "upload.txt").write_text("uploaded")
     assert get(f"{url}/media/upload.txt")[2] == "uploaded"
@@ -58,7 +58,7 @@ def test_checklist_at_home_says_how_to_check_production(site, at_home):
 
     assert checklist.returncode == 1
     assert "security.W018" in checklist.stderr  # DEBUG is on
-    assert "To check it at home: python bootstrap.py" in checklist.stderr
+    assert "Locally: python bootstrap.py" in checklist.stderr
 
 
 @pytest.mark.parametrize("command", [["manage.py", "check"], ["-m", "gunicorn", "project.wsgi"]])

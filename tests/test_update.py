@@ -25,7 +25,7 @@ PACKAGE = (
     "]\n\n[dependency-groups]",
     '    "iniconfig>=2",\n]\n\n[dependency-groups]',
 )
-DELETED = "tests/test_security.py"
+DELETED = "tests/test_site.py"
 # What the next version of the template changes. The last three are the owner's, or deleted.
 NEXT = [
     ("project/settings.py", "AXES_FAILURE_LIMIT = 10", "AXES_FAILURE_LIMIT = 9"),

@@ -2,7 +2,4 @@ from django.urls import path
 
 from application import views
 
-urlpatterns = [
-    path("", views.home, name="home"),
-    path("boom/", views.boom, name="boom"),
-]
+urlpatterns = [path("", views.home, name="home")]

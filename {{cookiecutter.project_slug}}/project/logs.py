@@ -8,3 +8,10 @@ class RequestId(logging.Filter):
         headers = getattr(getattr(record, "request", None), "headers", {})
         record.request_id = headers.get("X-Request-Id", "-")
         return True
+
+
+class NoCspReports(logging.Filter):
+    """Drops runserver's lines for CSP reports: project/views.py logs what is in them."""
+
+    def filter(self, record):
+        return "/csp-report/" not in record.getMessage()

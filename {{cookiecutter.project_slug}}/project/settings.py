@@ -28,8 +28,9 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "project",
-    "accounts",
+    "identity",
     "application",
+    # Yours go here.
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -83,7 +84,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     options = {"connect_timeout": 3, "sslmode": "require"}
     DATABASES["default"]["OPTIONS"] = options | DATABASES["default"].get("OPTIONS", {})
 
-AUTH_USER_MODEL = "accounts.User"
+AUTH_USER_MODEL = "identity.User"
+LOGIN_REDIRECT_URL = "/"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -103,7 +105,8 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_address"
+AXES_USERNAME_CALLABLE = "identity.lockout.username"
+AXES_CLIENT_IP_CALLABLE = "identity.lockout.client_address"
 AXES_LOCKOUT_TEMPLATE = "429.html"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False  # or it would write what visitors call themselves to the log
@@ -111,8 +114,9 @@ AXES_VERBOSE = False  # or it would write what visitors call themselves to the l
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 
-# Static files: collected, compressed and hashed in production; straight from the apps at home.
+# Static files: collected, compressed and hashed in production; unchanged in development.
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -140,18 +144,17 @@ SESSION_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_SECURE = not DEBUG
 
-# What pages may load: this site's own files, and those of the hosts named here, such as
-# "https://cdn.example.com". What stands inline needs a nonce: README.md says how.
-CSP_HOSTS = []
+# What pages may load: by default, only files of this site. Add another host to the line that needs
+# it, such as "https://cdn.example.com". Inline scripts and styles need a nonce: README.md.
 SECURE_CSP = {
     "default-src": [CSP.NONE],
-    "script-src": [CSP.SELF, CSP.NONCE, *CSP_HOSTS],
-    "style-src": [CSP.SELF, CSP.NONCE, *CSP_HOSTS],
-    "img-src": [CSP.SELF, *CSP_HOSTS],
-    "font-src": [CSP.SELF, *CSP_HOSTS],
-    "connect-src": [CSP.SELF, *CSP_HOSTS],
-    "frame-src": [CSP.SELF, *CSP_HOSTS],
-    "media-src": [CSP.SELF, *CSP_HOSTS],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "frame-src": [CSP.SELF],
+    "media-src": [CSP.SELF],
     "manifest-src": [CSP.SELF],
     "form-action": [CSP.SELF],
     "base-uri": [CSP.NONE],
@@ -176,7 +179,10 @@ SILENCED_SYSTEM_CHECKS = [{% if cookiecutter.hsts == "proxy" %}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "project.logs.RequestId"}},
+    "filters": {
+        "request_id": {"()": "project.logs.RequestId"},
+        "no_csp_reports": {"()": "project.logs.NoCspReports"},
+    },
     "formatters": {"line": {"format": "{levelname} {name} [{request_id}] {message}", "style": "{"}},
     "handlers": {
         "console": {
@@ -191,6 +197,7 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # Robots that ask for an IP address, many times a day, and are refused.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.server": {"filters": ["no_csp_reports"]},
         "axes": {"level": "WARNING"},
     },
 }

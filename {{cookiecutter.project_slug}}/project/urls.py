@@ -1,22 +1,29 @@
 from django.conf import settings
 from django.conf.urls.static import static
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from django.views.static import serve
 
 from project import views
 
 admin.site.site_header = admin.site.site_title = settings.SITE_NAME
 
 handler500 = "project.views.server_error"
+# The first that matches wins: put the URLs of your apps above the site's own.
 urlpatterns = [
     path("", include("application.urls")),
+    path("accounts/login/", LoginView.as_view(), name="login"),
+    path("accounts/logout/", LogoutView.as_view(next_page="/"), name="logout"),
     path("admin/", admin.site.urls),
+    path("boom/", views.boom, name="boom"),
     path("favicon.ico", views.favicon),
 ]
 
 if settings.DEBUG:
     urlpatterns += [
-        path("errors/<str:name>/", views.error_page),
         path("csp-report/", views.csp_report),
+        path("errors/<str:name>/", views.error_page),
+        *static(settings.MEDIA_URL, login_not_required(serve), document_root=settings.MEDIA_ROOT),
     ]
-    urlpatterns += static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT)

@@ -1,11 +1,15 @@
 import json
 import logging
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import Http404, HttpResponse, HttpResponseServerError
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseServerError
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.utils.csp import CSP
 from django.views.decorators.csrf import csrf_exempt
 
 ERROR_PAGES = ["400", "403", "403_csrf", "404", "429", "500"]
@@ -13,9 +17,16 @@ ERROR_PAGES = ["400", "403", "403_csrf", "404", "429", "500"]
 logger = logging.getLogger(__name__)
 
 
+@staff_member_required
+def boom(request):
+    """Raise an error, so that staff can see it arrive in the log and at the error tracker."""
+    raise RuntimeError("Boom! Somebody on the staff opened /boom/ to see this error arrive.")
+
+
+@login_not_required
 def favicon(request):
     """Send browsers that ask for /favicon.ico, as they do on pages that name no icon, to ours."""
-    return redirect(static("application/favicon.svg"))
+    return redirect(static("favicon.svg"))
 
 
 def server_error(request):
@@ -28,6 +39,7 @@ def server_error(request):
     return HttpResponseServerError(page)
 
 
+@login_not_required
 def error_page(request, name):
     """Show an error page while DEBUG is on, when Django shows its own in its place: /errors/404/"""
     if name not in ERROR_PAGES:
@@ -37,16 +49,42 @@ def error_page(request, name):
 
 
 @csrf_exempt
+@login_not_required
 def csp_report(request):
-    """Print what the content security policy stopped, and what to do about it, while DEBUG is on."""
-    report = json.loads(request.body).get("csp-report", {})
-    blocked = report.get("blocked-uri", "")
-    directive = report.get("effective-directive") or report.get("violated-directive")
-    cures = {
-        "data": f'To allow it, add "data:" to {directive} in SECURE_CSP.',
-        "eval": "It makes code of text; look for one that does not.",
-        "inline": "Put it into a file in static/, or give it a nonce: README.md says how.",
-    }
-    at_host = "To allow it, add the host to CSP_HOSTS; better: put the file into static/."
-    logger.warning("CSP stopped %s (%s). %s", blocked, directive, cures.get(blocked, at_host))
+    """Log what the content security policy stopped, and how to allow it, while DEBUG is on."""
+    try:
+        report = json.loads(request.body)["csp-report"]
+        blocked = str(report["blocked-uri"])
+        directive = str(report["effective-directive"]).removesuffix("-elem")
+        page = urlsplit(str(report["document-uri"]))
+    except (KeyError, TypeError, ValueError):
+        return HttpResponseBadRequest()
+    line = f", line {report['line-number']}" if report.get("line-number") else ""
+    advice = csp_advice(blocked, directive, page.netloc)
+    logger.warning("CSP stopped %s (%s) on %s%s. %s", blocked, directive, page.path, line, advice)
     return HttpResponse(status=204)
+
+
+def csp_advice(blocked, directive, host):
+    """Return, in a sentence, what to do about something that the policy of a `host` stopped.
+
+    `blocked` is an address, or a word such as inline: https://www.w3.org/TR/CSP3/#reporting.
+    """
+    if directive.endswith("-attr"):
+        return "Attributes cannot have a nonce: use a class, or addEventListener in a file."
+    if blocked == "inline":
+        return "Move it into a file in static/, or give its tag a nonce: README.md says how."
+    if "eval" in blocked:
+        return "It runs text as code. Look for a version that does not."
+    if "extension" in blocked:
+        return "It belongs to a browser extension, not to the site."
+    address = urlsplit(blocked)
+    source = f'"{address.scheme}://{address.netloc}"' if address.netloc else f'"{blocked}:"'
+    if address.netloc == host:  # browsers do not say where a form is redirected to
+        source = '"https://where-it-redirects-to"' if directive == "form-action" else "CSP.SELF"
+    sources = [
+        f"CSP.{it.name}" if isinstance(it, CSP) else f'"{it}"'
+        for it in settings.SECURE_CSP.get(directive, [CSP.SELF])
+        if it != CSP.NONE
+    ]
+    return f'To allow it, write in SECURE_CSP: "{directive}": [{", ".join([*sources, source])}],'

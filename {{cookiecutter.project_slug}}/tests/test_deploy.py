@@ -31,13 +31,13 @@ WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["css", "js", "svg"]
 """
 # What comes before the web line, and somebody of the staff, who is logged in.
 PREPARE = """
-from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
+from tests import make_user
 call_command("collectstatic", interactive=False, verbosity=0)
 call_command("migrate", verbosity=0)
 client = Client()
-client.force_login(get_user_model().objects.create_superuser("ada"))
+client.force_login(make_user(is_staff=True))
 print(client.cookies.output(attrs=[], header="").strip(), end="")
 """
 
@@ -50,7 +50,7 @@ def live(**changes):
 class EnvironmentTests(SimpleTestCase):
     def test_env_example_lists_each_variable_that_the_settings_read(self):
         source = (settings.BASE_DIR / "project" / "settings.py").read_text(encoding="utf-8")
-        read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z_]+)"', source))
+        read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z0-9_]+)"', source))
 
         self.assertEqual(read, set(variables(".env.example")))
 
@@ -127,25 +127,28 @@ class WebLineTests(TransactionTestCase):
         return self.web.wait(25)
 
     def get(self, path, cookie="", proto="https"):
-        """Return headers and content of the answer to somebody who comes through a router."""
+        """Return status, headers and text of a response, requested as through a router."""
         headers = {"Host": HOST, "X-Forwarded-Proto": proto, "Cookie": cookie}
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as client:
             client.request("GET", path, headers=headers)
             response = client.getresponse()
-            return response.headers, response.read().decode()
+            return response.status, response.headers, response.read().decode()
 
-    def test_from_the_first_visitor_to_sigterm(self):
+    def test_from_the_first_request_to_sigterm(self):
         command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", PREPARE]
         prepared = run(command, self.environment)
         self.assertEqual(prepared.returncode, 0, prepared.stderr)
         self.start()
 
-        _, page = self.get("/admin/login/")  # has a style sheet, whatever the home page has
-        self.assertEqual(self.get("/", proto="http")[0]["Location"], f"https://{HOST}/")
-        headers, _ = self.get(re.search(r'href="(/static/.+?\.css)"', page)[1])
+        self.assertEqual(self.get("/", proto="http")[1]["Location"], f"https://{HOST}/")
+        self.assertLess(self.get("/")[0], 500, self.log.read_text())
+        _, _, page = self.get("/admin/login/")  # has a style sheet, whatever the home page has
+        _, headers, _ = self.get(re.search(r'href="(/static/.+?\.css)"', page)[1])
         self.assertIn("immutable", headers["Cache-Control"])
-        self.assertIn("Page not found", self.get("/nothing/")[1])
-        self.assertIn("Something went wrong", self.get("/boom/", prepared.stdout)[1])
+        self.assertEqual(self.get("/nothing/")[0], 404)
+        status, _, page = self.get("/boom/", prepared.stdout)
+        self.assertEqual(status, 500)
+        self.assertIn("<h1>", page)
         self.assertEqual(self.stop(), 0, self.log.read_text())
         self.assertEqual(self.log.read_text().count("Traceback"), 1)
         has_tracker = NOWHERE in str(variables("tests/production.env"))

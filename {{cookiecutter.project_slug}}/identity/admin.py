@@ -1,6 +1,6 @@
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
-from accounts.models import User
+from identity.models import User
 
 admin.site.register(User, UserAdmin)
