@@ -77,6 +77,18 @@ def copy_of(tmp_path):
 
 
 @pytest.fixture
+def own_copy(site, copy_of, environment):
+    """Return a copy of a Site with a .venv of its own, and the environment in which it is active."""
+    changed = copy_of(site())
+    (changed.path / ".venv").unlink()
+    assert changed.run(environment["UV"], "sync", "--locked", env=environment).returncode == 0
+    environment["VIRTUAL_ENV"] = str(changed.path / ".venv")
+    environment["PATH"] = f"{changed.python.parent}{os.pathsep}{environment['PATH']}"
+    del environment["UV"]
+    return changed, environment
+
+
+@pytest.fixture
 def deployed(site, copy_of):
     """Return a function that gives a site without .env for a tracker, as it would be deployed."""
 

@@ -11,18 +11,6 @@ from generated import BIN
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def own_copy(site, copy_of, environment):
-    """Return a copy of a Site with a .venv of its own, and the environment in which it is active."""
-    changed = copy_of(site())
-    (changed.path / ".venv").unlink()
-    assert changed.run(environment["UV"], "sync", "--locked", env=environment).returncode == 0
-    environment["VIRTUAL_ENV"] = str(changed.path / ".venv")
-    environment["PATH"] = f"{changed.python.parent}{os.pathsep}{environment['PATH']}"
-    del environment["UV"]
-    return changed, environment
-
-
 def test_first_week(own_copy):
     """What “After the first day” has to type, but for what is Heroku's; no tool but .venv's own.
 
@@ -92,3 +80,26 @@ def test_ci(site, copy_of, environment, postgres, python):
     changed.add_settings("SECURE_SSL_REDIRECT = False")
     checklist = workflow["jobs"]["checklist"]["steps"][-1]["run"]
     assert changed.run("bash", "-ec", checklist, env=environment).returncode == 1
+
+
+def test_a_package_that_production_does_not_have_is_missed(own_copy):
+    """One of the dev group in INSTALLED_APPS: bootstrap.py and CI notice, and keep the packages."""
+    changed, environment = own_copy
+    added = changed.run("uv", "add", "--quiet", "--dev", "django-debug-toolbar", env=environment)
+    assert added.returncode == 0, added.out
+    changed.replace("project/settings.py", "    # Yours go here.", '    "debug_toolbar",')
+
+    not_verified = changed.run(BIN / "python", "bootstrap.py", env=environment)
+    tools = changed.run("ruff", "--version", env=environment)
+    workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
+    *_, sync, check = (
+        step["run"] for step in workflow["jobs"]["checklist"]["steps"] if "run" in step
+    )
+    environment["PATH"] += f"{os.pathsep}{BIN}"  # has the uv of the workflow
+    synced = changed.run("bash", "-ec", sync, env=environment)
+    refused = changed.run("bash", "-ec", check, env=environment)
+
+    assert not_verified.returncode == 2, not_verified.out
+    assert "No module named 'debug_toolbar'" in not_verified.stdout
+    assert tools.returncode == 0 and synced.returncode == 0
+    assert refused.returncode != 0 and "No module named 'debug_toolbar'" in refused.out

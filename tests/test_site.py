@@ -114,47 +114,6 @@ def test_a_page_for_errors_that_fails_itself(site, copy_of, at_home):
     assert "an-id</code>" in site().shell(show, env=at_home).stdout
 
 
-# What a locked door does when it is tried, and what it keeps.
-DOOR = """
-from datetime import timedelta
-from axes.models import AccessAttempt, AccessLog
-from django.contrib.auth import get_user_model
-from django.db.models import F
-from django.test import TestCase, override_settings
-
-@override_settings(
-    AXES_ENABLED=True, PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]
-)
-class DoorTests(TestCase):
-    def log_in(self, password):
-        return self.client.post("/admin/login/", {"username": "ada", "password": password}).status_code
-
-    def wait(self, minutes):
-        AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=minutes))
-
-    def test_it(self):
-        get_user_model().objects.create_superuser("ada", password="right")
-        with self.assertLogs():
-            assert [self.log_in("wrong") for n in range(9)] == [200] * 9
-            assert self.log_in("right") == 302
-            assert [self.log_in("wrong") for n in range(10)] == [200] * 9 + [429], "start anew"
-            self.wait(14)
-            assert self.log_in("right") == 429
-            self.wait(2)
-            assert self.log_in("right") == 302, "prolonged by trying"
-        assert not AccessLog.objects.exists()
-"""
-
-
-def test_the_door(site, copy_of, at_home):
-    changed = copy_of(site())
-    (changed.path / "tests" / "test_door.py").write_text(DOOR)
-
-    done = changed.run(changed.python, "-m", "pytest", "-q", "tests/test_door.py", env=at_home)
-
-    assert "1 passed" in done.stdout, done.out
-
-
 def test_gunicorn_knows_each_of_its_settings(site):
     """It passes over a name that it does not know without a word."""
     show = (

@@ -1,0 +1,185 @@
+"""Logging in: the rate limit for every login form, and the pages that a login is asked for."""
+
+import pytest
+from generated import BIN
+
+pytestmark = pytest.mark.slow
+
+HEAD = """
+from datetime import timedelta
+from axes.models import AccessAttempt, AccessLog
+from django.contrib.auth import get_user_model
+from django.db.models import F
+from django.test import TestCase, override_settings
+
+QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+@override_settings(AXES_ENABLED=True, PASSWORD_HASHERS=QUICK)
+class LockoutTests(TestCase):
+    def log_in(self, password, name="{name}", path="{path}"):
+        return self.client.post(path, {{"{field}": name, "password": password}}).status_code
+"""
+LOCKOUT = """
+    def wait(self, minutes):
+        AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=minutes))
+
+    def test_lockout(self):
+        get_user_model().objects.create_superuser("ada", password="right")
+        with self.assertLogs():
+            assert [self.log_in("wrong") for n in range(9)] == [200] * 9
+            assert self.log_in("right") == 302
+            assert [self.log_in("wrong") for n in range(10)] == [200] * 9 + [429], "starts anew"
+            self.wait(14)
+            assert self.log_in("right") == 429
+            self.wait(2)
+            assert self.log_in("right") == 302, "prolonged by trying"
+        assert not AccessLog.objects.exists()
+"""
+# The spellings are of one name to a login that ignores case, and of one address.
+EMAIL = """
+    def test_lockout(self):
+        User = get_user_model()
+        for name in ("ada", "grace"):
+            user = User(email=f"{name}@example.com")
+            if User.USERNAME_FIELD == "username":
+                user.username = name
+            user.set_password("right")
+            user.save()
+        spellings = ["ada@example.com", "Ada@Example.COM", " ada@example.com"]
+        with self.assertLogs():
+            answers = [self.log_in("wrong", spellings[n % 3]) for n in range(12)]
+            assert answers == [200] * 9 + [429] * 3, answers
+            assert self.log_in("right") == 429
+            assert self.log_in("right", "grace@example.com") == 302
+"""
+MEMBERS = """
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+class MemberManager(BaseUserManager):
+    def create_user(self, email, password=None, **fields):
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+    def create_superuser(self, email, password=None, **fields):
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class Member(AbstractUser):
+    username = None
+    email = models.EmailField(unique=True)
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = []
+    objects = MemberManager()
+"""
+
+
+def check_lockout(site, environment, test, **form):
+    (site.path / "tests" / "test_lockout.py").write_text(HEAD.format(**form) + test)
+
+    done = site.run(site.python, "-m", "pytest", "-q", "tests/test_lockout.py", env=environment)
+
+    assert "1 passed" in done.stdout, done.out
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/accounts/login/"])
+def test_lockout(site, copy_of, at_home, path):
+    check_lockout(copy_of(site()), at_home, LOCKOUT, name="ada", path=path, field="username")
+
+
+def test_lockout_of_users_who_log_in_by_email(site, copy_of, at_home, environment):
+    """And the site's own tests and checks pass with another user model."""
+    own = copy_of(site())
+    (own.path / "members" / "migrations").mkdir(parents=True)
+    (own.path / "members" / "migrations" / "__init__.py").touch()
+    (own.path / "members" / "models.py").write_text(MEMBERS)
+    own.replace("project/settings.py", '    "identity",', '    "members",')
+    own.replace("project/settings.py", '"identity.User"', '"members.Member"')
+    (own.path / "db.sqlite3").unlink()
+    assert own.manage("makemigrations", "members", env=at_home).returncode == 0
+
+    tested = own.run(own.python, "-m", "pytest", "-q", env=at_home)
+    checked = own.run(BIN / "python", "bootstrap.py", env=environment | {"UV": str(BIN / "uv")})
+
+    assert tested.returncode == 0, tested.out
+    assert "\nVerified" in checked.stdout, checked.out
+    check_lockout(
+        own, at_home, EMAIL, name="ada@example.com", path="/accounts/login/", field="username"
+    )
+
+
+ALLAUTH = """
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_RATE_LIMITS = False
+AUTHENTICATION_BACKENDS.append("allauth.account.auth_backends.AuthenticationBackend")
+MIDDLEWARE.insert(-2, "allauth.account.middleware.AccountMiddleware")
+"""
+
+
+@pytest.mark.exotic
+def test_lockout_of_allauth(own_copy):
+    own, environment = own_copy
+    assert own.run("uv", "add", "--quiet", "django-allauth", env=environment).returncode == 0
+    own.replace(
+        "project/settings.py", "    # Yours go here.", '    "allauth",\n    "allauth.account",'
+    )
+    own.add_settings(ALLAUTH)
+    own.replace(
+        "project/urls.py",
+        "urlpatterns = [",
+        'urlpatterns = [\n    path("accounts/", include("allauth.urls")),',
+    )
+
+    tested = own.run(own.python, "-m", "pytest", "-q", env=environment)
+
+    assert tested.returncode == 0, tested.out
+    check_lockout(
+        own, environment, EMAIL, name="ada@example.com", path="/accounts/login/", field="login"
+    )
+
+
+LOGIN_REQUIRED = """
+from django.test import Client
+client = Client(SERVER_NAME="localhost")
+assert client.get("/").headers["Location"] == "/accounts/login/?next=/"
+assert client.get("/accounts/login/").status_code == 200
+assert client.get("/favicon.ico").headers["Location"] == "/static/favicon.svg"
+assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+assert client.get("/nothing/").status_code == 404
+assert client.get("/errors/429/").status_code == 429
+assert client.get("/media/no.png").status_code == 404
+report = {"document-uri": "http://localhost/", "effective-directive": "img-src", "blocked-uri": "data"}
+answer = client.post("/csp-report/", {"csp-report": report}, content_type="application/json")
+assert answer.status_code == 204
+"""
+
+
+def test_a_site_where_every_page_wants_a_login(site, copy_of, at_home):
+    """The site's own views stay open under Django's LoginRequiredMiddleware."""
+    own = copy_of(site())
+    own.add_settings('MIDDLEWARE.append("django.contrib.auth.middleware.LoginRequiredMiddleware")')
+
+    asked = own.shell(LOGIN_REQUIRED, env=at_home)
+    tested = own.run(own.python, "-m", "pytest", "-q", "tests", env=at_home)
+
+    assert asked.returncode == 0, asked.out
+    assert tested.returncode == 0, tested.out
+
+
+ODD_REPORTS = """
+from django.test import Client
+for body in ("", "x", "1", "[]", "{}", '{"csp-report": 1}', '{"csp-report": {"blocked-uri": {}}}'):
+    answer = Client(SERVER_NAME="localhost").post("/csp-report/", body, content_type="text/plain")
+    assert answer.status_code == 400, body
+"""
+
+
+def test_csp_reports_that_are_none(site, at_home):
+    asked = site().shell(ODD_REPORTS, env=at_home)
+
+    assert asked.returncode == 0, asked.out
