@@ -95,6 +95,7 @@ def deployed(site, copy_of):
     def deploy(error_tracker="rollbar"):
         live = copy_of(site(error_tracker))
         (live.path / ".env").unlink()
+        shutil.rmtree(live.path / ".git")
         return live
 
     return deploy
@@ -120,10 +121,10 @@ def collect(shared):
 
 
 @pytest.fixture
-def spoilt_template(tmp_path):
+def broken_template(tmp_path):
     """Return a function that gives a copy of the template with lines appended to its files."""
 
-    def spoil(settings="", bootstrap=""):
+    def break_it(settings="", bootstrap=""):
         template = tmp_path / "template"
         copy_template(template)
         for file, lines in {"project/settings.py": settings, "bootstrap.py": bootstrap}.items():
@@ -131,7 +132,7 @@ def spoilt_template(tmp_path):
                 opened.write(f"\n{lines}\n")
         return template
 
-    return spoil
+    return break_it
 
 
 @pytest.fixture

@@ -58,13 +58,12 @@ def test_checklist_at_home_says_how_to_check_production(site, at_home):
 
     assert checklist.returncode == 1
     assert "security.W018" in checklist.stderr  # DEBUG is on
-    assert "Locally: python bootstrap.py" in checklist.stderr
+    assert "Locally, python bootstrap.py" in checklist.stderr
 
 
 @pytest.mark.parametrize("command", [["manage.py", "check"], ["-m", "gunicorn", "project.wsgi"]])
-def test_without_variables_it_refuses_by_name(site, copy_of, command):
-    bare = copy_of(site())
-    (bare.path / ".env").unlink()
+def test_without_variables_it_refuses_by_name(deployed, command):
+    bare = deployed()
 
     refused = bare.run(bare.python, *command, env={})
 

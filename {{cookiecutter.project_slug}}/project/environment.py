@@ -1,26 +1,28 @@
-"""Reads the environment strictly.
+"""Reads environment variables strictly.
 
 django-environ alone takes "maybe" for False, an empty SECRET_KEY for a key and an unreadable
-DATABASE_URL for no database. Here each is refused by the name of its variable, all of them at
-once, and never with its value, which may be a secret.
+DATABASE_URL for no database. Here each is an error that names the variable, all of them at once,
+and never its value, which may be a secret.
 """
 
-import io
+import codecs
 import re
 import warnings
+from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "1": True}
 BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
-ENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|\s*(#.*)?")
+FILE_LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)|#.*|")
 HOST = re.compile(r"\*|\.|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 DATABASES = {"postgres", "postgresql", "postgis", "mysql", "oracle", "sqlite", "spatialite"}
 # What to type where a variable is not set.
 GOOD_VALUES = {
-    "SECRET_KEY": '$(python -c "import secrets; print(secrets.token_urlsafe(50))")',
-    "ALLOWED_HOSTS": ".herokuapp.com",
-    "DATABASE_URL": "postgres://user:password@host:5432/name",
+    "SECRET_KEY": '; a good one: $(python -c "import secrets; print(secrets.token_urlsafe(50))")',
+    "ALLOWED_HOSTS": "; a good one: .herokuapp.com",
+    "DATABASE_URL": "; a good one: postgres://user:password@host:5432/name",
 }
 
 
@@ -28,25 +30,51 @@ class Problem(Exception):
     """What is wrong with a variable, in words that go on from its name."""
 
 
+def read_file(path):
+    """Return the variables of a file such as .env, as a dict; raise Problem if it is not one."""
+    content = Path(path).read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        lines = content.decode("utf-16" if is_utf16 else "utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise Problem("is not text in UTF-8") from None
+    found = [FILE_LINE.fullmatch(line.strip()) for line in lines]
+    if None in found:
+        numbers = [str(number) for number, it in enumerate(found, 1) if it is None]
+        raise Problem(f"has lines that are not NAME=value: {', '.join(numbers)}")
+    pairs = {it[1]: it[2].strip() for it in found if it[1]}
+    return {name: re.sub(r"""^(["'])(.*)\1$""", r"\2", value) for name, value in pairs.items()}
+
+
 class Env(environ.Env):
     """environ.Env, strict. The last line of the settings is `env.refuse_problems()`.
 
-    A variable that is set to nothing counts as not set. One that cannot be read is noted, and a
-    harmless value goes on in its place, so that all the problems come together.
+    Until then, a variable that is missing or cannot be read is noted, and a harmless value takes
+    its place, so that all the problems come together. After it, reading such a variable raises
+    ImproperlyConfigured. A variable that is set to nothing counts as not set.
     """
 
     def __init__(self):
         super().__init__()
         self.problems = []
+        self.is_closed = False
 
     def read_env(self, path):
-        """Read the file at `path`, where there is one; name a line that is not NAME=value."""
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        for number, line in enumerate(lines):
-            if not ENV_LINE.fullmatch(line):
-                self.problems.append(f"{path.name}, line {number + 1}, is not NAME=value")
-                lines[number] = ""
-        super().read_env(io.StringIO("\n".join(lines)))
+        """Set the variables of the file at `path`, unless they are set; exit if it is unreadable.
+
+        A clone has to have the file; a deployed site has its variables from the platform.
+        """
+        try:
+            for name, value in read_file(path).items():
+                self.ENVIRON.setdefault(name, value)
+        except FileNotFoundError:
+            if (path.parent / ".git").exists():
+                raise SystemExit(
+                    f"There is no {path.name}: locally, python bootstrap.py writes it. In "
+                    f"production, set {', '.join(GOOD_VALUES)}."
+                ) from None
+        except Problem as problem:
+            raise SystemExit(f"The site cannot start: {path.name} {problem}.") from None
 
     def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):
         """Return what `cast` makes of the variable, or `default` where it is not set."""
@@ -55,12 +83,16 @@ class Env(environ.Env):
             return default
         try:
             if not text:
-                raise Problem(f"is not set; a good one: {GOOD_VALUES.get(var, 'value')}")
+                raise Problem("is not set" + GOOD_VALUES.get(var, ""))
             return self.parse_value(text, cast)
         except Exception as error:
-            problem = error if isinstance(error, Problem) else "cannot be read"
-            self.problems.append(f"{var} {problem}")
-            return cast() if isinstance(cast, type) else ""
+            problem = f"{var} {error if isinstance(error, Problem) else 'cannot be read'}"
+        if self.is_closed:
+            raise ImproperlyConfigured(problem)
+        self.problems.append(problem)
+        if cast is None:
+            return "0"  # which int() and json.loads() take
+        return cast() if isinstance(cast, type) else ""
 
     @classmethod
     def parse_value(cls, value, cast):
@@ -69,7 +101,7 @@ class Env(environ.Env):
             if value.lower() not in BOOLEANS:
                 raise Problem("is neither True nor False")
             return BOOLEANS[value.lower()]
-        if cast is int and not re.fullmatch("[0-9]+", value):
+        if cast is int and not re.fullmatch("-?[0-9]+", value):
             raise Problem("is not a whole number, such as 3600")
         if cast is list:
             return [item.strip() for item in value.split(",") if item.strip()]
@@ -79,22 +111,29 @@ class Env(environ.Env):
         """Return a list of host names, such as www.example.com or .example.com."""
         return self.get_value(var, cast=parse_hosts) or []
 
-    def db(self, var="DATABASE_URL"):
-        """Return an entry of DATABASES."""
-        return self.get_value(var, cast=parse_database) or {"ENGINE": "django.db.backends.dummy"}
+    def db(self, var="DATABASE_URL", default=environ.Env.NOTSET):
+        """Return an entry of DATABASES; a `default` may be a URL."""
+        if isinstance(default, str):
+            default = parse_database(default)
+        dummy = {"ENGINE": "django.db.backends.dummy"}
+        return self.get_value(var, cast=parse_database, default=default) or dummy
+
+    db_url = db
 
     def refuse_problems(self):
-        """End the program with a sentence for each problem.
+        """Exit with a sentence for each problem; later ones are raised where they are read.
 
-        By SystemExit, not by an exception of Django's: it prints no traceback in manage.py, in
-        gunicorn and in tests.
+        SystemExit, and not an exception of Django's, prints no traceback in manage.py, in gunicorn
+        and in tests.
         """
+        self.is_closed = True
         if self.problems:
             problems = "".join(f"  {problem}\n" for problem in self.problems)
             raise SystemExit(
                 f"The site cannot start:\n{problems}"
-                "On Heroku: heroku config:set NAME=value, for all of them at once. "
-                "At home: put NAME=value into .env, which python bootstrap.py makes."
+                "In production: heroku config:set NAME=value, for all of them at once. Locally: "
+                "NAME=value in .env. A variable of your own also goes into .env.example, and into "
+                "tests/production.env for the deployment checks."
             )
 
 
@@ -117,9 +156,15 @@ def parse_database(url):
             config = Env.db_url_config(url)
     except (ValueError, Warning):
         config = {}
-    if url.partition("://")[0] not in DATABASES or not config.get("NAME"):
+    scheme, name = url.partition("://")[0], config.get("NAME", "")
+    is_cut = "@" in name and "lite" not in scheme  # by a / in the password
+    if scheme not in DATABASES or not name or is_cut:
         raise Problem(
             "is not the URL of a database, such as postgres://user:password@host:5432/name; "
             "in a password, write / as %2F, ? as %3F, # as %23 and @ as %40"
         )
+    for options in (config, config.get("OPTIONS", {})):  # of what follows a ?
+        for key, value in options.items():
+            if str(value).lower() in ("true", "false"):
+                options[key] = BOOLEANS[value.lower()]
     return config

@@ -24,12 +24,15 @@ def mailer(url):
     if scheme == "consolemail":
         return {"BACKEND": config["EMAIL_BACKEND"]}
     if scheme not in {"smtp", "smtp+tls", "smtp+ssl"} or not config.get("EMAIL_HOST"):
-        raise Problem("is not a mail server, such as smtp+tls://user:password@host:587 (# is %23)")
+        raise Problem(
+            "is not a mail server, such as smtp+tls://user:password@host:587; in a user name or "
+            "password, write / as %2F, # as %23, ? as %3F and @ as %40"
+        )
     return {
         "BACKEND": config["EMAIL_BACKEND"],
         "OPTIONS": {
             "host": config["EMAIL_HOST"],
-            "port": config["EMAIL_PORT"] or 587,
+            "port": config["EMAIL_PORT"] or (465 if scheme == "smtp+ssl" else 587),
             "username": config["EMAIL_HOST_USER"] or "",
             "password": config["EMAIL_HOST_PASSWORD"] or "",
             "use_tls": config.get("EMAIL_USE_TLS", False),

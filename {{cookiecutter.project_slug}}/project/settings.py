@@ -76,13 +76,15 @@ TEMPLATES = [
     },
 ]
 
+# An option in DATABASE_URL, such as ?sslmode=disable, wins over the one here.
 DATABASES = {"default": env.db("DATABASE_URL")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+if DATABASES["default"]["ENGINE"].endswith(("postgresql", "postgis")):
     # Connections are kept for a minute and tried before use: no error after the database restarts.
-    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    # Given up after 3 seconds of silence; with TLS, unless DATABASE_URL has ?sslmode=disable.
+    kept = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    # Connecting takes 3 seconds at most, and TLS.
     options = {"connect_timeout": 3, "sslmode": "require"}
-    DATABASES["default"]["OPTIONS"] = options | DATABASES["default"].get("OPTIONS", {})
+    options |= DATABASES["default"].get("OPTIONS", {})
+    DATABASES["default"] = kept | DATABASES["default"] | {"OPTIONS": options}
 
 AUTH_USER_MODEL = "identity.User"
 LOGIN_REDIRECT_URL = "/"
@@ -139,7 +141,8 @@ MAILERS = {"default": env("EMAIL_URL", mailer, {"BACKEND": "project.mail.UnsetBa
 # Security: https only, and cookies that travel by it alone. Heroku's router ends TLS and says so
 # in X-Forwarded-Proto, which nobody else can set there.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_SSL_REDIRECT = not DEBUG
+# Not in runserver: browsers remember a redirect to https://localhost.
+SECURE_SSL_REDIRECT = not DEBUG and "runserver" not in sys.argv
 SESSION_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_SECURE = not DEBUG
@@ -165,7 +168,7 @@ if DEBUG:
 
 # HSTS: for so many seconds, browsers come by https only. When the site is known to be right, 180
 # days: heroku config:set SECURE_HSTS_SECONDS=15552000
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default={{ cookiecutter.__hsts_seconds }})
+SECURE_HSTS_SECONDS = max(0, env.int("SECURE_HSTS_SECONDS", default={{ cookiecutter.__hsts_seconds }}))
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 
@@ -229,4 +232,6 @@ error_tracking.start(SENTRY_DSN, SENTRY_ENVIRONMENT)
 ERROR_TRACKING = error_tracking.status(SENTRY_DSN, SENTRY_ENVIRONMENT)
 {% else %}ERROR_TRACKING = "off: errors are in this log only"
 {% endif %}
+# Settings of your own go here, and env() only here or above.
+
 env.refuse_problems()
