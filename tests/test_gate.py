@@ -3,6 +3,7 @@
 The first part are Django's checks that the design relies on, the second our own.
 """
 
+import os
 import re
 import shutil
 
@@ -120,6 +121,15 @@ OURS = {
     "deploy.E019": write("templates/404.html", "{% load static %}{% static 'blog/logo.png' %}"),
     "deploy.E020": write("application/views.py", DJANGOS_USER),
     "deploy.E021": bucket_without_name,
+    "deploy.E022": append('os.environ["DYNO"] = "release.1"'),
+    "deploy.E023": write(
+        "project/urls.py",
+        '\nurlpatterns.append(path("a/", include("django.contrib.auth.urls")))\n',
+    ),
+    "deploy.W024": append(
+        'MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", '
+        '"OPTIONS": {"host": "mail.example.com"}}'
+    ),
 }  # fmt: skip
 
 UPLOAD = """from django.db import models
@@ -179,6 +189,18 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
         ("deploy.E008", append("SECURE_CSP = {}")),
         ("deploy.E009", append('LOGGING["loggers"]["django"]["propagate"] = False')),
         ("deploy.E009", append("LOGGING = {'version': 1}")),
+        ("deploy.E009", append('LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}')),
+        ("deploy.E009", append('LOGGING["handlers"]["console"]["level"] = "CRITICAL"')),
+        ("deploy.E009", append('LOGGING["root"]["handlers"] = ["console"] if DEBUG else []')),
+        (
+            "deploy.E009",
+            append(
+                'LOGGING["filters"]["debug"] = {"()": "django.utils.log.RequireDebugTrue"}\n'
+                'LOGGING["loggers"]["django.request"] = {"filters": ["debug"]}'
+            ),
+        ),
+        ("deploy.E016", append('SESSION_COOKIE_PATH = "/app/"')),
+        ("deploy.E017", append('ROLLBAR["access_token"] = "your-token"')),
         ("deploy.E014", remove("identity/migrations/0001_initial.py")),
         ("deploy.E014", write("application/models.py", UPLOAD.replace("File", "Text"))),
         ("deploy.E014", model_without_migrations),
@@ -202,6 +224,8 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
     ],
     ids=[
         "no database", "WhiteNoise first", "empty policy", "django keeps errors", "no logging",
+        "level of a logger", "level of a handler", "no handler", "filter of a logger",
+        "cookie with a path", "example of a token",
         "migration deleted", "model added", "no migrations folder", "CSRF cookie", "static file in another case", "user of another name",
         "form without a model", "form of a module",
     ],
@@ -271,22 +295,44 @@ def own_user_model(site):
     write("application/views.py", DJANGOS_USER)(site)
 
 
+GENERATED = """from django.db import models
+
+
+class Box(models.Model):
+    width = models.IntegerField()
+    area = models.GeneratedField(
+        expression=models.F("width") * models.F("width"),
+        output_field=models.IntegerField(),
+        db_persist=True,
+    )
+"""
+
+
+def generated_field(site):
+    """Django 6.1 asks the database about it."""
+    write("application/models.py", GENERATED)(site)
+    environment = {"PATH": os.environ["PATH"]} | site.production(DATABASE_URL="sqlite:///x")
+    made = site.run(site.python, "manage.py", "makemigrations", "application", env=environment)
+    assert made.returncode == 0, made.out
+
+
 @pytest.mark.parametrize(
-    "change", [german, static_tags, own_user_model, write("application/views.py", SIGN_UP)],
-    ids=["German", "static tags", "Django's user model", "forms with a model"],
-)  # fmt: skip
+    "change",
+    [german, static_tags, own_user_model, write("application/views.py", SIGN_UP), generated_field],
+    ids=["German", "static tags", "Django's user model", "forms with a model", "GeneratedField"],
+)
 def test_healthy_changes_pass(deployed, change):
     site = deployed()
     change(site)
 
-    checked = site.run(site.python, *CHECKLIST, env=site.production())
+    checked = site.run(site.python, "-c", "import bootstrap; bootstrap.run_checks()", env={})
 
     assert checked.returncode == 0, checked.out
 
 
-def test_a_migration_that_was_made_but_not_committed(deployed, tmp_path):
+def test_a_migration_that_was_made_but_not_committed(site, copy_of, tmp_path):
     """Heroku gets what is committed: there, the migration is missing."""
-    site = deployed()
+    site = copy_of(site())
     append_motto = OURS["deploy.E014"]
     append_motto(site)
     git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]

@@ -117,12 +117,13 @@ def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, po
 def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
     """Type the six commands of the first push, and look at what they lead to."""
     state = tmp_path / "heroku.json"
-    tracker.key = "your-token"
+    tracker.key = "my-own-token"
     endpoint = {"ROLLBAR_ENDPOINT": tracker.variables["ROLLBAR_ENDPOINT"]}
     places = {"repository": str(tmp_path / "heroku.git"), "app": str(tmp_path / "app")}
     state.write_text(json.dumps(places | {"calls": [], "config": endpoint, "database": database}))
     environment = environment | {"HEROKU_STATE": str(state)}
     *first, push, createsuperuser, opens = blocks(site.path / "README.md", "Put it live")[0]
+    first = [command.replace("your-token", tracker.key) for command in first]
     folder = site.path.parent
 
     paste([*to_the_site, *first, push], folder, environment)

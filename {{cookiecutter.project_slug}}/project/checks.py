@@ -5,6 +5,7 @@ reason above it.
 """
 
 import logging
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,7 @@ from django.db.models import FileField
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.loader import get_template
 from django.templatetags.static import StaticNode
+from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.module_loading import import_string
 
@@ -32,6 +34,8 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 SECURITY = "django.middleware.security.SecurityMiddleware"
 CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+# Pages that send mail: Django's own and allauth's.
+MAIL_PAGES = ["password_reset", "account_signup", "account_reset_password"]
 
 
 def is_own(path):
@@ -49,9 +53,8 @@ def own_apps():
 def check_debug(app_configs, **kwargs):
     if settings.DEBUG:
         yield Warning(
-            "DEBUG is on, so these are the settings of development.",
-            hint="In production: heroku config:unset DEBUG. Locally: python bootstrap.py runs "
-            "the checks as in production.",
+            "DEBUG is on: visitors would see code and settings.",
+            "In production: heroku config:unset DEBUG. Locally, python bootstrap.py runs the checks.",
             id="deploy.W001",
         )
 
@@ -61,18 +64,15 @@ def check_database(app_configs, **kwargs):
     database = settings.DATABASES.get("default", {})
     engine = database.get("ENGINE", "").rpartition(".")[2]
     if engine in ("sqlite3", "dummy", ""):
-        name = "SQLite" if engine == "sqlite3" else "missing"
         yield Error(
-            f"The database is {name}: each restart of the server deletes all data.",
-            hint="heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL. On a "
-            "server with a persistent disk, silence this check.",
+            f"The database is {'SQLite' if engine == 'sqlite3' else 'missing'}: a restart deletes it.",
+            "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL, if it is not set.",
             id="deploy.E002",
         )
     if database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS"):
         yield Error(
-            "Database connections are kept without health checks: requests fail after the "
-            "database restarts.",
-            hint='Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.',
+            "Database connections are kept without health checks: a restart of it breaks them.",
+            'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.',
             id="deploy.E011",
         )
 
@@ -83,20 +83,20 @@ def check_hosts(app_configs, **kwargs):
     if hosts & {"*", "."}:
         yield Error(
             "ALLOWED_HOSTS accepts every host name.",
-            hint="heroku config:set ALLOWED_HOSTS=.herokuapp.com",
+            "heroku config:set ALLOWED_HOSTS=.herokuapp.com",
             id="deploy.E003",
         )
     if hosts and hosts <= LOCAL_HOSTS:
         yield Error(
             "ALLOWED_HOSTS has only local host names: every request would be rejected.",
-            hint="heroku config:set ALLOWED_HOSTS=.herokuapp.com",
+            "heroku config:set ALLOWED_HOSTS=.herokuapp.com",
             id="deploy.E004",
         )
     insecure = [it for it in settings.CSRF_TRUSTED_ORIGINS if it.startswith("http://")]
     if insecure:
         yield Warning(
             f"CSRF_TRUSTED_ORIGINS trusts pages that are sent unencrypted: {', '.join(insecure)}",
-            hint="heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com",
+            "heroku config:set CSRF_TRUSTED_ORIGINS=https://example.com",
             id="deploy.W012",
         )
 
@@ -105,32 +105,30 @@ def check_hosts(app_configs, **kwargs):
 def check_https(app_configs, **kwargs):
     if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER:
         yield Error(
-            "SECURE_SSL_REDIRECT is on, but SECURE_PROXY_SSL_HEADER is not set: behind a proxy "
-            "this is a redirect loop.",
-            hint='Set SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https").',
+            "SECURE_PROXY_SSL_HEADER is not set: behind most proxies, that is a redirect loop.",
+            'Set SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https").',
             id="deploy.E005",
         )
     if settings.SECURE_HSTS_PRELOAD and settings.SECURE_HSTS_SECONDS >= ONE_YEAR:
         yield Warning(
-            "With HSTS of a year or more and the preload flag, anybody may submit the domain to "
-            "the browsers' preload list. Removal takes months.",
-            hint="heroku config:set SECURE_HSTS_SECONDS=15552000, or silence this check.",
+            "HSTS of a year with the preload flag lets anybody have the domain preloaded for good.",
+            "heroku config:set SECURE_HSTS_SECONDS=15552000, or silence this check.",
             id="deploy.W013",
         )
-    cookies = (
-        (settings.SESSION_COOKIE_NAME, settings.SESSION_COOKIE_DOMAIN),
-        (settings.CSRF_COOKIE_NAME, settings.CSRF_COOKIE_DOMAIN),
-    )
-    if any(name.startswith("__Host-") and domain for name, domain in cookies):
-        yield Error(
-            "Browsers reject a __Host- cookie that has a domain: nobody could log in.",
-            hint="Remove the domain, or remove __Host- from the name of the cookie.",
-            id="deploy.E016",
+    for kind in ("SESSION", "CSRF"):
+        name, domain, path = (
+            getattr(settings, f"{kind}_COOKIE_{part}") for part in ("NAME", "DOMAIN", "PATH")
         )
+        if name.startswith("__Host-") and (domain or path != "/"):
+            yield Error(
+                f"Browsers reject the cookie {name} with a domain or a path: nobody could log in.",
+                f"Remove {kind}_COOKIE_DOMAIN and {kind}_COOKIE_PATH, or __Host- from the name.",
+                id="deploy.E016",
+            )
     if CSP not in settings.MIDDLEWARE or not settings.SECURE_CSP:
         yield Error(
             "There is no content security policy: pages run any script that gets into them.",
-            hint=f"Put {CSP} into MIDDLEWARE and SECURE_CSP into the settings.",
+            f"Put {CSP} into MIDDLEWARE and SECURE_CSP into the settings.",
             id="deploy.E008",
         )
 
@@ -140,17 +138,23 @@ def check_static_files(app_configs, **kwargs):
     order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP, WHITENOISE)]
     if WHITENOISE not in order or order[-1] != WHITENOISE:
         yield Error(
-            "WhiteNoise is missing or too early in MIDDLEWARE: static files are not served, or "
-            "without the security headers.",
-            hint=f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.",
+            "WhiteNoise is missing or too early: static files lack, or lack the security headers.",
+            f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.",
             id="deploy.E006",
         )
-    if not hasattr(import_string(settings.STORAGES["staticfiles"]["BACKEND"]), "hashed_name"):
+    storage = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
+    if not hasattr(storage, "hashed_name"):
         yield Error(
             "Static files have no hash in their names: browsers keep old files after a deploy.",
-            hint='In STORAGES["staticfiles"], use '
-            "whitenoise.storage.CompressedManifestStaticFilesStorage.",
+            'In STORAGES["staticfiles"], use whitenoise.storage.CompressedManifestStaticFilesStorage.',
             id="deploy.E007",
+        )
+    # Only where the site will run, such as Heroku's release phase, are they collected by now.
+    elif "DYNO" in os.environ and not storage().hashed_files:
+        yield Error(
+            "Static files were not collected: every page would be a 500.",
+            "heroku config:unset DISABLE_COLLECTSTATIC, then deploy again.",
+            id="deploy.E022",
         )
     # What collectstatic finds, with exact names: macOS and Windows also open LOGO.png as logo.png.
     found = {
@@ -161,9 +165,8 @@ def check_static_files(app_configs, **kwargs):
     for template, name in static_tags():
         if name not in found:
             yield Error(
-                f"{template} links a static file that does not exist: {name}",
-                hint="Put it into static/, or remove the static tag: in production, a page that has "
-                "it is a 500.",
+                f"{template} links a static file that does not exist, and is a 500: {name}",
+                "Put the file into static/, or remove the static tag.",
                 id="deploy.E019",
             )
 
@@ -187,7 +190,8 @@ def static_tags():
 def check_logging(app_configs, **kwargs):
     record = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR})
     logger = logging.getLogger("django.request")
-    while logger:
+    is_logged = logger.isEnabledFor(logging.ERROR) and logger.filter(record)
+    while is_logged and logger:
         for handler in logger.handlers:
             is_stream = isinstance(handler, logging.StreamHandler)
             on_console = is_stream and not isinstance(handler, logging.FileHandler)
@@ -196,22 +200,46 @@ def check_logging(app_configs, **kwargs):
         logger = logger.parent if logger.propagate else None
     yield Error(
         "Errors are not logged to the console, which is the platform's log.",
-        hint="In LOGGING, give root a StreamHandler, and let django propagate to it.",
+        "In LOGGING, give root a StreamHandler, and let django.request propagate errors to it.",
         id="deploy.E009",
     )
 
 
 @register(deploy=True)
-def check_error_pages(app_configs, **kwargs):
+def check_pages(app_configs, **kwargs):
     for name in ERROR_PAGES:
         try:
             get_template(f"{name}.html")
         except TemplateDoesNotExist:
             yield Error(
                 f"The error page {name}.html is missing.",
-                hint="Put it into templates/.",
+                "Put it into templates/.",
                 id="deploy.E010",
             )
+
+
+@register(deploy=True)
+def check_mail(app_configs, **kwargs):
+    mailer = settings.MAILERS["default"]
+    if mailer["BACKEND"] == "project.mail.UnsetBackend":
+        for page in MAIL_PAGES:
+            try:
+                address = reverse(page)
+            except NoReverseMatch:
+                continue
+            yield Error(
+                f"{address} sends mail, but EMAIL_URL is not set: users would wait for it.",
+                "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587",
+                id="deploy.E023",
+            )
+    options = mailer.get("OPTIONS", {})
+    is_encrypted = options.get("use_tls") or options.get("use_ssl")
+    if options.get("host", "localhost") not in LOCAL_HOSTS and not is_encrypted:
+        yield Warning(
+            "EMAIL_URL names a host without TLS: the password and the mail are sent unencrypted.",
+            "Write smtp+tls:// (port 587) or smtp+ssl:// (port 465) for smtp://.",
+            id="deploy.W024",
+        )
 
 
 @register(deploy=True)
@@ -224,7 +252,7 @@ def check_migrations(app_configs, **kwargs):
     if changed:
         yield Error(
             f"Models differ from their migrations: {', '.join(sorted(changed))}",
-            hint="python manage.py makemigrations NAME, then commit the new file.",
+            "python manage.py makemigrations NAME, then commit the new file.",
             id="deploy.E014",
         )
 
@@ -241,26 +269,21 @@ def apps_with_changes():
 
 @register(deploy=True)
 def check_uploads(app_configs, **kwargs):
-    fields = [
-        field
-        for app in own_apps()
-        for model in app.get_models()
-        for field in model._meta.local_fields
-        if isinstance(field, FileField)
-    ]
-    lost = [str(field) for field in fields if isinstance(field.storage, FileSystemStorage)]
+    models = [model for app in own_apps() for model in app.get_models()]
+    fields = [field for model in models for field in model._meta.local_fields]
+    files = [field for field in fields if isinstance(field, FileField)]
+    lost = [str(field) for field in files if isinstance(field.storage, FileSystemStorage)]
     if lost:
         yield Error(
-            f"Uploads are stored on the server's own disk, which restarts delete: {', '.join(lost)}",
-            hint="Use object storage: README.md, “take uploads”. On a server with a persistent "
-            "disk, silence this check.",
+            f"Uploads are stored on the server's disk, where restarts delete them: {', '.join(lost)}",
+            "Use object storage: README.md, “take uploads”. With a persistent disk, silence this.",
             id="deploy.E015",
         )
     for option in ("bucket_name", "azure_container"):  # of django-storages
         if not getattr(default_storage, option, True):
             yield Error(
                 f"The storage of uploads has no {option}: every upload would fail.",
-                hint=f'Set "{option}" in the OPTIONS of STORAGES["default"].',
+                f'Set "{option}" in the OPTIONS of STORAGES["default"].',
                 id="deploy.E021",
             )
 
@@ -280,9 +303,7 @@ def check_users(app_configs, **kwargs):
             is_base = any(issubclass(other, it) and other is not it for other in classes)
             if model is replaced and not is_base:
                 yield Error(
-                    f"{module.__name__} uses {it.__name__} of django.contrib.auth, but the users of "
-                    f"this site are {settings.AUTH_USER_MODEL}: a page that uses it is a 500.",
-                    hint="Write get_user_model() in place of User, and import UserCreationForm from "
-                    "identity.forms.",
+                    f"{module.__name__} uses {it.__name__}, but users are {settings.AUTH_USER_MODEL}.",
+                    "Write get_user_model() for User; UserCreationForm is in identity.forms.",
                     id="deploy.E020",
                 )

@@ -1,4 +1,4 @@
-"""The first deploy, rehearsed: the checklist, then the Procfile's web line for real."""
+"""The first deploy, rehearsed: the deployment checks, then the Procfile's web line for real."""
 
 import os
 import re
@@ -20,16 +20,18 @@ from django.conf import settings
 from django.db import connection
 from django.test import SimpleTestCase, TransactionTestCase
 
-from bootstrap import clean_environment, run, variables
+from bootstrap import clean_environment, run
+from project.environment import read_file
 
 HOST = "www.example.com"
 NOWHERE = "127.0.0.1:9"  # where tests/production.env has the error tracker
-# The site's own, but for static files: collected elsewhere, and not compressed, to be quick.
+PRODUCTION = read_file(settings.BASE_DIR / "tests" / "production.env")
+# The site's own, except for static files: collected elsewhere, and not compressed, to be quick.
 SETTINGS = """from project.settings import *
 STATIC_ROOT = {!r}
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["css", "js", "svg"]
 """
-# What comes before the web line, and somebody of the staff, who is logged in.
+# What comes before the web line; it prints the cookie of a member of the staff.
 PREPARE = """
 from django.core.management import call_command
 from django.test import Client
@@ -42,60 +44,57 @@ print(client.cookies.output(attrs=[], header="").strip(), end="")
 """
 
 
-def live(**changes):
-    """Return the environment of a live site, with some of its variables changed."""
-    return clean_environment() | variables("tests/production.env") | changes
-
-
 class EnvironmentTests(SimpleTestCase):
     def test_env_example_lists_each_variable_that_the_settings_read(self):
         source = (settings.BASE_DIR / "project" / "settings.py").read_text(encoding="utf-8")
         read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z0-9_]+)"', source))
 
-        self.assertEqual(read, set(variables(".env.example")))
+        self.assertEqual(read, set(read_file(settings.BASE_DIR / ".env.example")))
 
 
-class ChecklistTests(SimpleTestCase):
-    def test_no_warning_under_the_variables_of_a_live_site(self):
-        command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-        checklist = run(command, live())
-        self.assertEqual(checklist.returncode, 0, checklist.stdout + checklist.stderr)
+class CheckTests(SimpleTestCase):
+    def test_deployment_checks_pass_with_production_variables(self):
+        checks = [sys.executable, "-c", "import bootstrap; bootstrap.run_checks()"]
+        checked = run(checks, clean_environment())
+        self.assertEqual(checked.returncode, 0, checked.stderr)
 
 
-class Tracker(BaseHTTPRequestHandler):
-    """Plays the error tracker, and counts what it is told."""
+class FakeTracker(BaseHTTPRequestHandler):
+    """An error tracker that counts what it receives."""
 
     def do_POST(self):
         self.server.items += 1
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response_only(200)  # the other one would write a line
+        self.send_response_only(200)  # send_response would log a line
         self.end_headers()
 
 
 @skipIf(os.name == "nt", "gunicorn does not run on Windows; in WSL it does: https://aka.ms/wsl")
 class WebLineTests(TransactionTestCase):
-    """What a dyno does, on this computer: only Heroku itself is missing."""
+    """What a dyno does, on this machine: only Heroku itself is missing."""
 
     def setUp(self):
         self.folder = Path(self.enterContext(TemporaryDirectory()))
         self.log = self.folder / "log"
-        self.tracker = self.enterContext(HTTPServer(("127.0.0.1", 0), Tracker))
+        self.tracker = self.enterContext(HTTPServer(("127.0.0.1", 0), FakeTracker))
         self.tracker.items = 0
         Thread(target=self.tracker.serve_forever, args=[0.05], daemon=True).start()
         self.addCleanup(self.tracker.shutdown)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         (self.folder / "rehearsal.py").write_text(SETTINGS.format(str(self.folder / "static")))
-        environment = live(
-            ALLOWED_HOSTS=HOST,
-            DATABASE_URL=self.database(),
-            DJANGO_SETTINGS_MODULE="rehearsal",
-            GUNICORN_CMD_ARGS=f"--bind 127.0.0.1:{self.port}",
-            PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            PYTHONPATH=str(self.folder),
-        )
         here = f"127.0.0.1:{self.tracker.server_port}"
-        self.environment = {name: it.replace(NOWHERE, here) for name, it in environment.items()}
+        production = {name: value.replace(NOWHERE, here) for name, value in PRODUCTION.items()}
+        self.environment = {
+            **clean_environment(),
+            **production,
+            "ALLOWED_HOSTS": HOST,
+            "DATABASE_URL": self.database(),
+            "DJANGO_SETTINGS_MODULE": "rehearsal",
+            "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{self.port}",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": str(self.folder),
+        }
 
     def database(self):
         """Return the URL of the tests' database; SQLite's is in memory, so a file stands in."""
@@ -106,13 +105,11 @@ class WebLineTests(TransactionTestCase):
 
     def start(self):
         """Start the web line, and return when it listens."""
-        procfile = (settings.BASE_DIR / "Procfile").read_text()
-        line = re.search("^web: (.+)$", procfile, re.MULTILINE)[1]
+        line = re.search("^web: (.+)$", (settings.BASE_DIR / "Procfile").read_text(), re.M)[1]
         log = self.enterContext(self.log.open("w"))
-        self.web = subprocess.Popen(
-            ["bash", "-c", line], cwd=settings.BASE_DIR, env=self.environment,
-            stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+        output = {"stdout": log, "stderr": log, "start_new_session": True}
+        command = ["bash", "-c", line]
+        self.web = subprocess.Popen(command, cwd=settings.BASE_DIR, env=self.environment, **output)
         self.addCleanup(self.stop)
         until = time.monotonic() + 30
         with socket.socket() as client:
@@ -151,5 +148,4 @@ class WebLineTests(TransactionTestCase):
         self.assertIn("<h1>", page)
         self.assertEqual(self.stop(), 0, self.log.read_text())
         self.assertEqual(self.log.read_text().count("Traceback"), 1)
-        has_tracker = NOWHERE in str(variables("tests/production.env"))
-        self.assertEqual(self.tracker.items, int(has_tracker), "items at the error tracker")
+        self.assertEqual(self.tracker.items, int(NOWHERE in str(PRODUCTION)))
