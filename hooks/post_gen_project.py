@@ -25,12 +25,8 @@ sys.stdout.reconfigure(errors="replace")
 
 import bootstrap  # noqa: E402
 
-# An inherited GIT_DIR, as in a git hook, would have the commit made in another repository.
-GIT_ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if name not in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
-}
+# With cookiecutter -f, the project may have been here before: then it is nobody's to delete.
+IS_OLD = any(Path(name).exists() for name in (".git", ".env", ".venv", "uv.lock"))
 
 
 class GitFailed(Exception):
@@ -38,11 +34,12 @@ class GitFailed(Exception):
 
 
 def git(*arguments):
-    """Run git in the project and return what it prints; raise GitFailed where it fails."""
-    finished = bootstrap.run(["git", *arguments], GIT_ENVIRONMENT)
+    """Run git in the project; raise GitFailed where it fails."""
+    finished = bootstrap.git(*arguments)
+    if finished is None:
+        raise GitFailed("it is not installed")
     if finished.returncode != 0:
         raise GitFailed((finished.stderr + finished.stdout).strip())
-    return finished.stdout
 
 
 def reason_to_render_only():
@@ -61,45 +58,42 @@ def reason_to_render_only():
     return None
 
 
-def inside_repository():
-    """Return whether a folder above is a git repository, which the project's files belong to."""
-    try:
-        return git("rev-parse", "--is-inside-work-tree").strip() == "true"
-    except GitFailed:
-        return False
-
-
 def put_under_git(verified):
     """Stage all files, and commit them where they are `verified`; return the commands left to type.
 
-    What the user's own list of ignored files names is staged too: without .python-version, say,
-    Heroku builds nothing. What cruft writes is left, too: it does so when this hook has ended.
+    A repository of somebody's, here or in a folder above, is left as it is. What the user's own
+    list of ignored files names is staged too: without .python-version, say, Heroku builds nothing.
+    What cruft writes is left, too: it does so when this hook has ended.
     """
-    commit = f'git commit -m "{MESSAGE}"'
     cruft = ["git add .cruft.json"] if UNDER_CRUFT else []
-    left = ["git init -b main", "git add --all", commit]
     with bootstrap.step("git") as line:
         try:
-            if inside_repository():
+            left = bootstrap.commands_for_git()
+            above = bootstrap.git("rev-parse", "--is-inside-work-tree")
+            if not left:
+                line.result = "the template's changes are yours to commit"
+                return ["git status", "git add --all", 'git commit -m "Update from the template"']
+            if above and above.returncode == 0 and "git init" in left[0]:
                 line.result = "in another repository; Heroku wants one of its own"
-                return []
-            git("init", "--quiet", "-b", "main")
-            left = left[1:]
+                return left
+            git("init", "--quiet")
+            git("symbolic-ref", "HEAD", "refs/heads/main")  # before 2.28, init has no -b
             git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
             line.result = "staged, not committed"
+            left = [left[-1]]
             if verified:
-                left = [*cruft, commit]
+                left = [*cruft, *left]
                 git("commit", "--quiet", "-m", MESSAGE)
                 line.result = "first commit on main"
                 left = cruft and [*cruft, "git commit --amend --no-edit"]
-        except OSError:  # also one that may not be executed
-            line.result = "not installed: nothing is committed"
         except KeyboardInterrupt:
             line.result += ": interrupted"
         except GitFailed as error:
             if "user.email" in str(error):
                 line.result = "staged, not committed: it does not know your name"
                 left = [*WHO_YOU_ARE, *left]
+            elif "not installed" in str(error):
+                line.result = "not installed: nothing is committed"
             else:
                 line.result += f", for it says:\n\n{error}\n\n"
     return left
@@ -115,9 +109,8 @@ def main():
     try:
         bootstrap.set_up()
     except bootstrap.Unsafe as error:
-        bootstrap.say_unsafe(
-            error, " No project is made. (What follows is cookiecutter's way to stop.)"
-        )
+        so = "It is kept; the template has overwritten files." if IS_OLD else "No project is made."
+        bootstrap.say_unsafe(error, f" {so} (What follows is cookiecutter's way to stop.)")
         return 1
     except bootstrap.NotVerified as error:
         bootstrap.say_not_verified(error, START, put_under_git(verified=False))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import unicodedata
+from pathlib import Path
 
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 SLUG = r"[a-z][a-z0-9-]{1,28}[a-z0-9]"
@@ -31,6 +32,15 @@ def name_problem(name):
         # A later update renders the answers once more, and would carry out what is between them.
         return "has a delimiter of the template language in it: " + " ".join(JINJA)
     return None
+
+
+def good_slug(typed):
+    """Return a slug that is like what was typed."""
+    plain = unicodedata.normalize("NFKD", typed).encode("ascii", "ignore").decode().lower()
+    slug = re.sub("[^a-z0-9]+", "-", plain).strip("-")
+    if len(slug) < 3 or not slug[0].isalpha() or slug in ANSWERS["_dependencies"]:
+        slug = f"site-{slug}" if slug else "my-site"
+    return slug[:30].strip("-")
 
 
 def slug_problem(slug):
@@ -63,11 +73,27 @@ QUESTIONS = {
 }
 
 
+def cookiecutter():
+    """Return what starts cookiecutter in the user's shell.
+
+    uvx puts its own folder first in PATH for as long as it runs, and pipx runs one from its cache.
+    """
+    is_in_cache = any((folder / "CACHEDIR.TAG").exists() for folder in Path(sys.prefix).parents)
+    own = Path(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(it for it in folders if not (is_in_cache and Path(it) == own))
+    if shutil.which("cookiecutter", path=path):
+        return ["cookiecutter"]
+    if is_in_cache and shutil.which("uvx", path=path):
+        return ["uvx", "cookiecutter"]
+    if "pipx" in sys.prefix and shutil.which("pipx", path=path):
+        return ["pipx", "run", "cookiecutter"]
+    return [sys.executable, "-m", "cookiecutter"]
+
+
 def again(accepted):
     """Return the command that asks again, with the `accepted` answers as they were."""
-    command = ["cookiecutter"]
-    if not shutil.which("cookiecutter"):  # under uvx, pipx, or a .venv that is not active
-        command = [sys.executable, "-m", "cookiecutter"]
+    command = cookiecutter()
     command.append(ANSWERS["_template"])
     if ANSWERS.get("_checkout"):
         command += ["--checkout", ANSWERS["_checkout"]]
@@ -84,6 +110,7 @@ def main():
         answer = str(ANSWERS[question])
         wrong = problem(answer)
         if wrong:
+            example = good_slug(answer) if question == "project_slug" else example
             refused.append(f"  {question} {wrong}. A good one: {example}")
         else:
             accepted[question] = answer

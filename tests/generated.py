@@ -188,14 +188,15 @@ def only(tmp_path, *programs):
     return folder
 
 
-def borrowed(site):
+def with_shared_venv(site):
     """Return what to append to bootstrap.py for it to install nothing, and use a Site's packages."""
     return f"""
 VENV_PYTHON = Path({str(site.python)!r})
-def install(*arguments):
+def make_venv(*arguments):
     (ROOT / ".venv").mkdir(exist_ok=True)
+def install(*arguments):
     (ROOT / "uv.lock").touch()
-def without_dev(uv, python):
+def without_dev(*arguments):
     return [VENV_PYTHON]
 """
 

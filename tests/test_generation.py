@@ -13,11 +13,11 @@ from generated import (
     NOT_IN_GIT,
     QUESTIONS,
     Site,
-    borrowed,
     cookiecutter,
     files_with,
     run,
     variables,
+    with_shared_venv,
 )
 
 pytestmark = pytest.mark.slow
@@ -91,9 +91,9 @@ def test_no_name_of_a_package_is_left_for_a_slug(site):
     ],
 )
 def test_unsafe_project_does_not_come_out(
-    site, spoilt_template, environment, tmp_path, line, words
+    site, broken_template, environment, tmp_path, line, words
 ):
-    template = spoilt_template(settings=line, bootstrap=borrowed(site()))
+    template = broken_template(settings=line, bootstrap=with_shared_venv(site()))
 
     stopped = cookiecutter(tmp_path / "out", environment, template=template)
 

@@ -10,9 +10,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def template(spoilt_template):
+def template(broken_template):
     """Return a template whose bootstrap.py has no more to do than a lock."""
-    return spoilt_template(bootstrap='def set_up():\n    (ROOT / "uv.lock").touch()')
+    return broken_template(bootstrap='def set_up():\n    (ROOT / "uv.lock").touch()')
 
 
 def test_no_git(template, tmp_path, environment):

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from generated import BIN, FILES, ROOT, Site, borrowed, cookiecutter, only, run
+from generated import BIN, FILES, ROOT, Site, cookiecutter, only, run, with_shared_venv
 
 pytestmark = pytest.mark.slow
 
@@ -100,8 +100,8 @@ def test_interrupted(tmp_path, environment):
     assert Site(tmp_path / "out" / "my-site").files() >= set(FILES)
 
 
-def test_nobody_reads_the_report(site, spoilt_template, tmp_path, environment):
-    template = spoilt_template(bootstrap=borrowed(site()))
+def test_nobody_reads_the_report(site, broken_template, tmp_path, environment):
+    template = broken_template(bootstrap=with_shared_venv(site()))
     (tmp_path / "out").mkdir()
     command = f"{BIN}/cookiecutter {template} --no-input | head -2"
 
@@ -109,6 +109,60 @@ def test_nobody_reads_the_report(site, spoilt_template, tmp_path, environment):
 
     log = Site(tmp_path / "out" / "my-site").run("git", "log", "--format=%s")
     assert log.stdout == "Start my-site\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("this is (not Python", ["SyntaxError: '(' was never closed", "settings.py"]),
+        ('X = int(env("NEW"))\nenv.refuse_problems()', ["NEW is not set"]),
+        ("import no_such_package", ["ModuleNotFoundError: No module named 'no_such_package'"]),
+        (
+            "env.problems.append('NEW is not set'); env.refuse_problems()",
+            ["The site cannot start:\n  NEW is not set\n", "tests/production.env"],
+        ),
+    ],
+    ids=["syntax", "late variable", "package", "variable"],
+)
+def test_a_site_that_does_not_start_is_kept(
+    site, broken_template, environment, tmp_path, settings, words
+):
+    """Unsafe is what the checks report; the last lines of anything else tell why."""
+    template = broken_template(settings=settings, bootstrap=with_shared_venv(site()))
+    (tmp_path / "out").mkdir()
+    command = [BIN / "cookiecutter", template, "--no-input", "--output-dir", tmp_path / "out"]
+
+    generated = run(command, tmp_path / "out", environment | {"PWD": str(tmp_path / "out")})
+
+    assert generated.returncode == 0 and "UNSAFE" not in generated.stdout
+    assert "NOT VERIFIED: the site does not start" in generated.stdout, generated.out
+    for word in words:
+        assert word in generated.stdout
+    assert (tmp_path / "out" / "my-site" / "manage.py").exists()
+
+
+@pytest.mark.parametrize("name", ["project/settings.py", ".github/workflows/ci.yml"])
+def test_conflicts_of_an_update_are_named(site, copy_of, environment, name):
+    own = copy_of(site())
+    with (own.path / name).open("a") as file:
+        file.write("<<<<<<< ours\nA = 1\n=======\nA = 2\n>>>>>>> theirs\n")
+    (own.path / "project" / "urls.py.rej").touch()
+    (own.path / "Procfile.rej").touch()
+
+    again = own.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert again.returncode == 2
+    reason = f"NOT VERIFIED: an update left conflicts in {name}, project/urls.py.rej, Procfile.rej"
+    assert reason in again.stdout, again.out
+
+
+def test_a_tracked_env_is_named(site, copy_of, environment):
+    own = copy_of(site())
+    assert own.run("git", "add", "--force", ".env").returncode == 0
+
+    again = own.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert again.returncode == 2 and "git rm --cached .env" in again.stdout
 
 
 def test_rendered_only(tmp_path, environment):
@@ -125,10 +179,10 @@ def test_rendered_only(tmp_path, environment):
     [(".", "elsewhere", True), (".", "out", False), ("elsewhere", "elsewhere", False)],
 )
 def test_cruft_has_its_comparisons_rendered_only(
-    spoilt_template, tmp_path, environment, temporary, start, is_compared
+    broken_template, tmp_path, environment, temporary, start, is_compared
 ):
     """They have _commit in the context, and are where nobody stands in the temporary folder."""
-    template = spoilt_template()
+    template = broken_template()
     answers = template / "cookiecutter.json"
     answers.write_text(answers.read_text().replace("{", '{"_commit": "abc",', 1))
     for folder in ("elsewhere", "out"):

@@ -1,9 +1,9 @@
-"""Makes this folder a working site: packages, deployment checklist, .env, local database.
+"""Makes this folder a working site: packages, deployment checks, .env, local database.
 
     python bootstrap.py
 
-For a fresh clone, and again whenever it is useful. Any Python from 3.10 on can run it: what the
-site itself runs on is found here, or fetched.
+Run it in a fresh clone, and again whenever it is useful. Any Python from 3.10 on can run it: the
+Python that the site uses is found here, or downloaded.
 """
 
 import sys
@@ -27,8 +27,8 @@ from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent
 PYTHONS = ["3.14", "3.13", "3.12"]
-ON_WINDOWS = os.name == "nt"
 NO_DEV = ["--no-default-groups"]  # as Heroku installs
+ON_WINDOWS = os.name == "nt"
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
 # Progress and colours are for terminals that a line fits into; https://no-color.org has the switch.
@@ -40,45 +40,59 @@ if ON_WINDOWS:
 PLAIN, BOLD, DIM, RED, GREEN, YELLOW = 0, 1, 2, 31, 32, 33
 CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
-# What would lead a child process elsewhere: to another project, interpreter or settings module.
-# PYTHONDONTWRITEBYTECODE would have each Django command compile Django anew.
-MISLEADING = {"DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH"}
-MISLEADING |= {"UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH", "VIRTUAL_ENV"}
-MISLEADING |= {"FORCE_COLOR", "CLICOLOR_FORCE"}  # what they say is read
+# Variables that lead a child process to another project, interpreter or repository, or change what
+# uv.lock means: all of Python's and uv's, but those with which uv reaches packages and Pythons.
+MISLEADING = re.compile(
+    "DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|FORCE_COLOR|CLICOLOR_FORCE|GIT_(DIR|WORK_TREE|INDEX_FILE)|"
+    "PYTHON.*|UV_(?!CACHE_DIR|CONCURRENT|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|HTTP_|INSECURE_HOST|"
+    "INDEX(?!_STRATEGY)|KEYRING|LINK_MODE|NATIVE_TLS|OFFLINE|PYTHON_(DOWNLOAD|INSTALL)|SYSTEM_).*"
+)
+# The same, as a uv.toml has them.
+UV_TOML = re.compile(
+    r"\[\[index\]|(extra-)?index-url|find-links|cache-dir|keyring-provider|native-tls|system-certs|"
+    r"allow-insecure-host|offline|link-mode|\w+-proxy|python-(downloads|install)"
+)
 
 
 class Unsafe(Exception):
-    """The deployment checklist has been run and has failed; the message is what it said."""
+    """The deployment checks have run and have failed; the message is what they said."""
 
 
 class NotVerified(Exception):
-    """Something kept the checklist from being run; the message says what, in a sentence."""
+    """The deployment checks could not run; the message says why."""
 
 
 def set_up():
     """Take each step and print its line. Raise Unsafe or NotVerified where that cannot be done."""
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            refuse_leftovers()
             environment = clean_environment()
             uv = find_uv(environment, Path(scratch))
+            environment |= {"XDG_CONFIG_HOME": scratch, "UV_NO_SYSTEM_CONFIG": "1"}
+            indexes = write_uv_toml(Path(scratch)) + str(environment)
             version, python = find_python(uv, environment)
             # The checks must not see the dev packages, which production does not have.
-            is_new = not VENV_PYTHON.exists()
+            is_new = make_venv(uv, version, python, environment)
             with step("packages", "locking them") as line:
-                install(uv, python, environment, line, *NO_DEV if is_new else ())
-                count = (ROOT / "uv.lock").read_text(encoding="utf-8").count("[[package]]") - 1
+                install(uv, environment, line, *NO_DEV if is_new else ())
+                lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
+                count = lock.count("[[package]]") - 1
                 line.result = f"{count} locked in uv.lock, installed in .venv"
             write_env()
             with ThreadPoolExecutor() as beside:  # the checks need no database
                 migrated = beside.submit(migrate, environment)
-                check([VENV_PYTHON] if is_new else without_dev(uv, python), environment)
+                check([VENV_PYTHON] if is_new else without_dev(uv), environment)
                 with step("database", "migrating") as line:
                     line.result = migrated.result()
             if is_new:
                 with step("dev") as line:
-                    install(uv, python, environment, line)
+                    install(uv, environment, line)
                     line.result = "packages of the dev group installed"
             pin(version)
+            named = set(re.findall(r'registry = "\w+://([^/"]+)', lock))
+            for host in sorted(host for host in named if host in indexes):
+                say(f"\nuv.lock names {host}, as your uv is set up: Heroku has to reach it, too.")
     except (Unsafe, NotVerified):
         raise
     except KeyboardInterrupt:
@@ -123,6 +137,9 @@ def step(name, doing=""):
     try:  # from here on, an interrupt finds its way to the end of the line
         beside.start()
         yield line
+    except KeyboardInterrupt:
+        line.result = "interrupted"
+        raise
     finally:
         ended.set()
         if beside.is_alive():
@@ -135,40 +152,67 @@ def run(command, environment):
     return subprocess.run(command, env=environment, capture_output=True, **CHILD)
 
 
-def last_line(text):
-    """Return the last line of a program's output: where it says what went wrong."""
-    return (text.strip() or "it does not say why").splitlines()[-1].strip()
+def last_lines(text, count=1):
+    """Return the end of a program's output, where it says what went wrong."""
+    text = text[max(text.find("The site cannot start"), 0) :].strip()
+    return "\n".join((text or "it does not say why").splitlines()[-count:]).strip()
 
 
-def variables(name):
-    """Return the variables of a file such as .env.example, as a dict."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+def git(*arguments):
+    """Run git in this folder, and return the finished process; None where there is no git."""
+    with contextlib.suppress(OSError):  # also one that may not be executed
+        return run(["git", *arguments], clean_environment())
+
+
+def refuse_leftovers():
+    """Raise NotVerified where git has files that are not finished, or one that is secret."""
+    unmerged = git("grep", "-lE", "^(<{7}|>{7}) ")
+    names = unmerged.stdout.splitlines() if unmerged else []
+    names += [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/*.rej")]
+    names += [path.name for path in ROOT.glob("*.rej")]
+    if names:
+        raise NotVerified(f"an update left conflicts in {', '.join(names)}")
+    tracked = git("ls-files", ".env")
+    if tracked and tracked.stdout:
+        raise NotVerified("git tracks .env, which has the SECRET_KEY: git rm --cached .env")
+
+
+def user_path():
+    """Return the folders of PATH, without the one that uvx puts first for as long as it runs."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    is_in_cache = any((folder / "CACHEDIR.TAG").exists() for folder in Path(sys.prefix).parents)
+    return [it for it in folders if not (is_in_cache and Path(it) == Path(sys.prefix, BIN))]
+
+
+def behind_shims(*patterns):
+    """Return the folders that match a pattern where pyenv, asdf and mise install programs.
+
+    Their shims answer in some folders only, for example not in one with a .python-version.
+    """
+    homes = [Path(folder).parent for folder in user_path() if Path(folder).name == "shims"]
+    homes.append(Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")))
+    found = [home.glob(pattern) for home in dict.fromkeys(homes) for pattern in patterns]
+    return [str(path) for paths in found for path in sorted(paths)]
 
 
 def clean_environment():
-    """Return this process's environment without the site's variables and what would mislead.
-
-    pyenv's shims answer for its active version alone, and for uv not at all in a folder that has
-    a .python-version: in PATH, the versions that they stand for take their place.
-    """
-    hidden = variables(".env.example").keys() | MISLEADING
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    pyenv = Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"))
-    folders = environment.get("PATH", os.defpath).split(os.pathsep)
-    folders = [folder for folder in folders if Path(folder) != pyenv / "shims"]
+    """Return this process's environment without the site's variables and what would mislead."""
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    hidden = re.compile("|".join([MISLEADING.pattern, *re.findall(r"(?m)^\w+(?==)", example)]))
+    environment = {name: it for name, it in os.environ.items() if not hidden.fullmatch(name)}
+    folders = [folder for folder in user_path() if Path(folder).name != "shims"]
     for version in PYTHONS:  # uv would try out each of the others, too
-        for path in pyenv.glob(f"versions/{version}*"):
-            folders.append(str(path if ON_WINDOWS else path / "bin"))
-    environment["PATH"] = os.pathsep.join(folders)
-    return environment
+        bin = "" if ON_WINDOWS else "/bin"
+        folders += behind_shims(f"versions/{version}*{bin}", f"installs/python/{version}*{bin}")
+    return environment | {"PATH": os.pathsep.join(folders)}
 
 
 def find_uv(environment, scratch):
     """Return the path of a uv that works here, if need be of one that pip installs in `scratch`."""
     with step("uv") as line:
-        on_path = shutil.which("uv", path=environment["PATH"])
-        for uv in (os.environ.get("UV"), on_path, VENV_PYTHON.with_name("uv")):
+        folders = user_path() + behind_shims("versions/*/bin", "installs/uv/*", "installs/uv/*/*")
+        found = [shutil.which("uv", path=folder) for folder in folders]
+        for uv in [os.environ.get("UV"), *found, VENV_PYTHON.with_name("uv")]:
             with contextlib.suppress(OSError):
                 version = run([uv, "--version"], environment) if uv else None
                 if version and version.returncode == 0:
@@ -183,29 +227,63 @@ def find_uv(environment, scratch):
         raise NotVerified("uv is not installed, and pip cannot fetch it: see docs.astral.sh/uv")
 
 
+def write_uv_toml(folder):
+    """Write a uv.toml into `folder` with what the user's own has of UV_TOML, and return that."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))
+    path = Path(os.environ.get("UV_CONFIG_FILE") or home / "uv" / "uv.toml")
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    top, *tables = re.split(r"(?m)^(?=\[)", text)
+    statements = [*re.split(r"(?m)^(?=[a-z])", top), *tables]
+    kept = "".join(statement for statement in statements if UV_TOML.match(statement))
+    (folder / "uv").mkdir(exist_ok=True)
+    (folder / "uv" / "uv.toml").write_text(kept, encoding="utf-8")
+    return kept
+
+
 def find_python(uv, environment):
     """Return the version and the path of the interpreter to use.
 
-    The one of .python-version comes first, which Heroku runs, then the newest. Where this machine
-    has none, the path is a version, which uv downloads.
+    The one of .python-version comes first, which Heroku runs, then the newest of PYTHONS, then a
+    newer one. Where this machine has none, uv downloads the first.
     """
-    with step("Python") as line:
+    with step("Python", "looking for it") as line:
         pinned = ".".join((ROOT / ".python-version").read_text().strip().split(".")[:2])
         find = [uv, "python", "find", "--system", "--no-python-downloads"]
-        for version in dict.fromkeys([pinned, *PYTHONS]):
-            found = run([*find, f"cpython@{version}"], environment)
+        requests = [f"cpython@{version}" for version in dict.fromkeys([pinned, *PYTHONS])]
+        for request in [*requests, f"cpython>={PYTHONS[0]}"]:
+            found = run([*find, request], environment)
             if found.returncode == 0:
+                python = found.stdout.strip()
+                show = "import sys; print('%d.%d' % sys.version_info[:2])"
+                version = run([python, "-c", show], environment).stdout.strip()
                 line.result = f"{version}, on this computer"
-                return version, found.stdout.strip()
-        line.result = f"{pinned}, which uv downloads"
+                return version, python
+        line.doing = f"downloading {pinned}"
+        downloaded = run([uv, "python", "install", pinned], environment)
+        if downloaded.returncode != 0:
+            said = last_lines(downloaded.stderr).removeprefix("cause: ")
+            raise NotVerified(f"uv could not download Python {pinned}: {said}")
+        line.result = f"{pinned}, downloaded by uv"
         return pinned, pinned
 
 
-def install(uv, python, environment, line, *options):
+def make_venv(uv, version, python, environment):
+    """Make .venv, unless there is one of this Python that can be moved; return whether it is new."""
+    config = VENV_PYTHON.parent.parent / "pyvenv.cfg"
+    text = config.read_text(encoding="utf-8") if config.is_file() and VENV_PYTHON.exists() else ""
+    if "relocatable = true" in text and f"version_info = {version}." in text:
+        return False
+    made = run([uv, "venv", "--relocatable", "--clear", "--python", python, ".venv"], environment)
+    if made.returncode != 0:
+        raise NotVerified(f"uv could not make .venv: {last_lines(made.stderr)}")
+    return True
+
+
+def install(uv, environment, line, *options):
     """Lock the packages in uv.lock, if need be, and install them in .venv; `line` has progress."""
     said = "it does not say why"
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    command = [uv, "sync", "--python", python, *options]
+    command = [uv, "sync", "--python", VENV_PYTHON, *options]
     with subprocess.Popen(command, env=environment, **output, **CHILD) as sync:
         for text in sync.stderr:
             if text.strip() and not text.startswith("hint:"):
@@ -214,25 +292,54 @@ def install(uv, python, environment, line, *options):
         raise NotVerified(f"uv could not install the packages (is there a network?): {said}")
 
 
-def without_dev(uv, python):
+def without_dev(uv):
     """Return the command that runs Python in an environment of its own without dev packages."""
-    return [uv, "run", "--quiet", "--isolated", "--locked", *NO_DEV, "--python", python, "python"]
+    options = ["--quiet", "--isolated", "--locked", *NO_DEV, "--python", VENV_PYTHON]
+    return [uv, "run", *options, "python"]
+
+
+def run_checks():
+    """Run the deployment checks with the variables of production, and without a database.
+
+    It is called in the project's own Python: `manage.py check` would want the database.
+    """
+    import django
+    from django.core.management import call_command
+
+    from project.environment import read_file
+
+    os.environ |= read_file(ROOT / "tests" / "production.env")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+    django.setup()
+    call_command("check", deploy=True, fail_level="WARNING", databases=[])
 
 
 def check(python, environment):
-    """Run Django's deployment checks with the command `python`, as in production.
-
-    .env cannot help: the settings do not read it where SECRET_KEY is set.
-    """
+    """Have the command `python` run the deployment checks."""
     with step("checklist", "check --deploy, as in production") as line:
-        command = [*python, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-        checks = run(command, environment | variables("tests/production.env"))
-        if "SystemCheckError: " in checks.stderr:
-            raise Unsafe((checks.stdout + checks.stderr).strip())
+        checks = run([*python, "-c", "import bootstrap; bootstrap.run_checks()"], environment)
+        _, has_failed, failures = checks.stderr.partition("SystemCheckError: ")
+        if has_failed:
+            raise Unsafe(failures.strip())
         if checks.returncode != 0:
-            raise NotVerified(f"the deployment checks could not run: {last_line(checks.stderr)}")
-        found = last_line(checks.stdout).removeprefix("System check identified ")
+            raise NotVerified(f"the site does not start\n\n{last_lines(checks.stderr, 5)}\n")
+        found = last_lines(checks.stdout).removeprefix("System check identified ")
         line.result = f"check --deploy: {found.rstrip('.')}"
+
+
+def migrate(environment):
+    """Migrate the local database, if it is SQLite: any other may be somebody else's, too.
+
+    Return what was done. The checks are left to the step beside it.
+    """
+    show = "from project.environment import read_file; print(read_file('.env')['DATABASE_URL'])"
+    url = run([VENV_PYTHON, "-c", show], environment)
+    if url.returncode == 0 and not url.stdout.startswith("sqlite:"):
+        return "left alone: .env names one that is not SQLite"
+    migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"], environment)
+    if migrated.returncode != 0:
+        raise NotVerified(f"migrate failed\n\n{last_lines(migrated.stderr, 5)}\n")
+    return "migrated"
 
 
 def pin(version):
@@ -242,7 +349,7 @@ def pin(version):
     if pinned != version and not pinned.startswith(f"{version}."):
         with step("version") as line:
             path.write_text(f"{version}\n")
-            line.result = f"{version} in .python-version now: no {pinned} here"
+            line.result = f"{version} in .python-version: Heroku will use it, too"
 
 
 def write_env():
@@ -261,17 +368,13 @@ def write_env():
         line.result = "written, with a fresh SECRET_KEY"
 
 
-def migrate(environment):
-    """Migrate the local database, if it is SQLite: any other may be somebody else's, too.
-
-    Return what was done. The checks are left to the checklist, which runs beside.
-    """
-    if not variables(".env").get("DATABASE_URL", "").startswith("sqlite:"):
-        return "left alone: .env names one that is not SQLite"
-    migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"], environment)
-    if migrated.returncode != 0:
-        raise NotVerified(f"migrate failed: {last_line(migrated.stderr)}")
-    return "migrated"
+def commands_for_git():
+    """Return what is left to type for the project to be a commit in a repository of its own."""
+    commands = ["git add --all", f'git commit -m "Start {ROOT.name}"']
+    top = git("rev-parse", "--show-toplevel")
+    if not top or top.returncode != 0 or Path(top.stdout.strip()) != ROOT:
+        return ["git init -b main", *commands]
+    return commands if git("rev-parse", "--verify", "HEAD").returncode != 0 else []
 
 
 def go_to(start):
@@ -286,9 +389,10 @@ def go_to(start):
 def python_command():
     """Return what starts a Python that can run this file, as typed in this folder."""
     for name in ("python", "python3", "py"):
-        works = [name, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
+        program = shutil.which(name, path=os.pathsep.join(user_path()))
+        works = [program, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
         with contextlib.suppress(OSError):
-            if run(works, None).returncode == 0:
+            if program and run(works, None).returncode == 0:
                 return name
     return sys.executable
 
@@ -298,13 +402,17 @@ def activate():
     if ON_WINDOWS and "MSYSTEM" not in os.environ:  # which Git Bash sets
         return r".venv\Scripts\activate"
     shell = Path(os.environ.get("SHELL", "sh")).name
-    endings = {"bash": "", "zsh": "", "fish": ".fish", "csh": ".csh", "tcsh": ".csh"}
-    return f"{'source' if shell in endings else '.'} .venv/{BIN}/activate{endings.get(shell, '')}"
+    endings = {"bash": "", "zsh": "", "fish": ".fish"}
+    if shell in endings:
+        return f"source .venv/{BIN}/activate{endings[shell]}"
+    if shell.endswith("csh"):
+        return f'setenv PATH "$cwd/.venv/{BIN}:$PATH"'
+    return f'export PATH="$PWD/.venv/{BIN}:$PATH"'
 
 
 def say_unsafe(error, so=""):
-    """Print what the checklist has found, and what follows from it."""
-    say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checklist fails, as above.{so}")
+    """Print what the deployment checks have found, and what follows from it."""
+    say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks fail, as above.{so}")
 
 
 def say_not_verified(reason, start, left=()):
@@ -332,9 +440,9 @@ def main():
         say_unsafe(error)
         return 1
     except NotVerified as error:
-        say_not_verified(error, os.getcwd())
+        say_not_verified(error, os.getcwd(), commands_for_git())
         return 2
-    say_next(os.getcwd())
+    say_next(os.getcwd(), commands_for_git())
     return 0
 
 
