@@ -126,6 +126,7 @@ OURS = {
         "project/urls.py",
         '\nurlpatterns.append(path("a/", include("django.contrib.auth.urls")))\n',
     ),
+    "deploy.E025": write("templates/404.html", "{% url 'no-page' %}"),
     "deploy.W024": append(
         'MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", '
         '"OPTIONS": {"host": "mail.example.com"}}'
@@ -158,7 +159,7 @@ def test_django_refuses(deployed, check):
     site = deployed()
     DJANGO[check](site)
 
-    refused = release(site, site.production())
+    refused = release(site, site.production(EMAIL_URL=""))
 
     assert refused.returncode == 1 and "Traceback" not in refused.out
     assert ids(refused) - {"deploy.W001"} == {check}
@@ -169,15 +170,14 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
     site = deployed()
     OURS[check](site)
 
-    refused = release(site, site.production())
+    refused = release(site, site.production(EMAIL_URL=""))
 
     assert refused.returncode == 1 and "Traceback" not in refused.out
     assert ids(refused) - {"security.W018"} == {check}
     assert "HINT: " in refused.stderr.partition(check)[2]
 
     append(f'SILENCED_SYSTEM_CHECKS = ["{check}", "security.W018"]')(site)
-    silenced = site.run(site.python, "manage.py", "check", "--deploy", "--fail-level", "WARNING",
-                        env=site.production())  # fmt: skip
+    silenced = site.run(site.python, *CHECKLIST, env=site.production(EMAIL_URL=""))
     assert silenced.returncode == 0, silenced.out
 
 
@@ -197,6 +197,14 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
             append(
                 'LOGGING["filters"]["debug"] = {"()": "django.utils.log.RequireDebugTrue"}\n'
                 'LOGGING["loggers"]["django.request"] = {"filters": ["debug"]}'
+            ),
+        ),
+        (
+            "deploy.E023",
+            write(
+                "project/urls.py",
+                '\nmail = include(([path("r/", boom, name="password_reset")], "a"), namespace="b")'
+                '\nurlpatterns.append(path("a/", mail))\n'.replace("boom", "views.boom"),
             ),
         ),
         ("deploy.E016", append('SESSION_COOKIE_PATH = "/app/"')),
@@ -224,7 +232,7 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
     ],
     ids=[
         "no database", "WhiteNoise first", "empty policy", "django keeps errors", "no logging",
-        "level of a logger", "level of a handler", "no handler", "filter of a logger",
+        "level of a logger", "level of a handler", "no handler", "filter of a logger", "password reset in a namespace",
         "cookie with a path", "example of a token",
         "migration deleted", "model added", "no migrations folder", "CSRF cookie", "static file in another case", "user of another name",
         "form without a model", "form of a module",
@@ -234,7 +242,7 @@ def test_ours_refuse_other_ways_to_the_same_end(deployed, check, weakness):
     site = deployed()
     weakness(site)
 
-    assert check in ids(release(site, site.production()))
+    assert check in ids(release(site, site.production(EMAIL_URL="")))
 
 
 ABSTRACT = """from django.db import models
@@ -260,6 +268,7 @@ class Migration(migrations.Migration):
 STATIC = """{% load static %}{% static "site.css" %}{% static "favicon.svg#mark" %}{% static name %}
 {% static "no-"|add:name %}{# {% static "no-1" %} #}{% comment %}{% static "no-2" %}{% endcomment %}
 {% static "admin/css/base.css" %}{% static 'blog/new.css' %}{% get_static_prefix %}
+{% url "no-page" as page %}{% url name %}{% url "admin:index" %}{% url "admin:identity_user_changelist" %}
 """
 SIGN_UP = """
 from django.contrib.auth.forms import UserChangeForm, UserCreationForm
@@ -273,6 +282,14 @@ class ChangeForm(UserChangeForm):
     class Meta:
         model = get_user_model()
         fields = "__all__"
+"""
+
+
+ADMIN_FORM = """
+from django.contrib.auth.forms import UserCreationForm
+
+class Admin(UserAdmin):
+    add_form = UserCreationForm
 """
 
 
@@ -318,8 +335,22 @@ def generated_field(site):
 
 @pytest.mark.parametrize(
     "change",
-    [german, static_tags, own_user_model, write("application/views.py", SIGN_UP), generated_field],
-    ids=["German", "static tags", "Django's user model", "forms with a model", "GeneratedField"],
+    [
+        german,
+        static_tags,
+        own_user_model,
+        write("application/views.py", SIGN_UP),
+        generated_field,
+        write("identity/admin.py", ADMIN_FORM),
+    ],
+    ids=[
+        "German",
+        "static tags",
+        "Django's user model",
+        "forms with a model",
+        "GeneratedField",
+        "a form of the admin",
+    ],
 )
 def test_healthy_changes_pass(deployed, change):
     site = deployed()

@@ -31,11 +31,11 @@ def test_its_own_tests_pass_under_both_runners(site, at_home):
     ("file", "old", "new", "failing"),
     [
         ("project/settings.py", "ROOT_URLCONF", 'NEW = env("NEW", default="")\nROOT_URLCONF', "env_example"),
-        ("project/settings.py", "default=3600", "default=0", "no_warning"),
+        ("project/settings.py", "default=3600", "default=0", "deployment_checks"),
         ("project/settings.py", "SSL_REDIRECT = not DEBUG", "SSL_REDIRECT = False", "sigterm"),
         ("project/settings.py", '"default-src": [CSP.NONE]', '"default-src": ["*"]', "security_headers"),
         ("project/views.py", "@staff_member_required\n", "", "redirected"),
-        ("templates/500.html", "<h1>", "<h2>", "sigterm"),
+        ("templates/500.html", "<h1>Something went wrong</h1>", "", "sigterm"),
         ("templates/base.html", "block content", "block main", "have_their_text"),
         ("project/settings.py", '"project.context_processors.site_name",', "", "home_page"),
         ("Procfile", "gunicorn project.wsgi", "gunicorn project.wsg", "sigterm"),

@@ -69,8 +69,8 @@ def set_up():
             refuse_leftovers()
             environment = clean_environment()
             uv = find_uv(environment, Path(scratch))
-            environment |= {"XDG_CONFIG_HOME": scratch, "UV_NO_SYSTEM_CONFIG": "1"}
-            indexes = write_uv_toml(Path(scratch)) + str(environment)
+            environment |= {"XDG_CONFIG_HOME": f"{scratch}/config", "UV_NO_SYSTEM_CONFIG": "1"}
+            indexes = write_uv_toml(Path(scratch, "config", "uv")) + str(environment)
             version, python = find_python(uv, environment)
             # The checks must not see the dev packages, which production does not have.
             is_new = make_venv(uv, version, python, environment)
@@ -217,7 +217,8 @@ def find_uv(environment, scratch):
                 version = run([uv, "--version"], environment) if uv else None
                 if version and version.returncode == 0:
                     line.result = version.stdout.split()[1]
-                    return uv
+                    # It may have to make .venv anew, with itself in it.
+                    return shutil.copy(uv, scratch) if ROOT in Path(uv).parents else uv
         line.doing = "fetching it with pip"
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         pip += ["--only-binary=:all:", "--target", scratch, "uv"]
@@ -235,8 +236,8 @@ def write_uv_toml(folder):
     top, *tables = re.split(r"(?m)^(?=\[)", text)
     statements = [*re.split(r"(?m)^(?=[a-z])", top), *tables]
     kept = "".join(statement for statement in statements if UV_TOML.match(statement))
-    (folder / "uv").mkdir(exist_ok=True)
-    (folder / "uv" / "uv.toml").write_text(kept, encoding="utf-8")
+    folder.mkdir(parents=True)
+    (folder / "uv.toml").write_text(kept, encoding="utf-8")
     return kept
 
 

@@ -1,5 +1,19 @@
 import unicodedata
 
+from axes.backends import AxesStandaloneBackend
+from django.contrib.auth.backends import ModelBackend
+
+
+class Backend(AxesStandaloneBackend, ModelBackend):
+    """Django's backend with login rate limiting in front.
+
+    As one backend, not two: with two, login(request, user) needs to be told which.
+    """
+
+    def authenticate(self, request, **credentials):
+        super().authenticate(request, **credentials)  # raises PermissionDenied
+        return ModelBackend.authenticate(self, request, **credentials)
+
 
 def username(request, credentials):
     """Return the name that failed logins are counted by, whatever a login form calls it.

@@ -20,9 +20,10 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 from django.db.models import FileField
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
+from django.template.defaulttags import URLNode
 from django.template.loader import get_template
 from django.templatetags.static import StaticNode
-from django.urls import NoReverseMatch, reverse
+from django.urls import URLPattern, get_resolver
 from django.utils import translation
 from django.utils.module_loading import import_string
 
@@ -35,7 +36,7 @@ SECURITY = "django.middleware.security.SecurityMiddleware"
 CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 # Pages that send mail: Django's own and allauth's.
-MAIL_PAGES = ["password_reset", "account_signup", "account_reset_password"]
+MAIL_PAGES = {"password_reset", "account_signup", "account_reset_password"}
 
 
 def is_own(path):
@@ -162,8 +163,9 @@ def check_static_files(app_configs, **kwargs):
         for finder in get_finders()
         for path, storage in finder.list(["CVS", ".*", "*~"])
     }
-    for template, name in static_tags():
-        if name not in found:
+    for template, node in template_nodes(StaticNode):
+        name = literal(node.path).partition("#")[0].partition("?")[0]
+        if name and name not in found:
             yield Error(
                 f"{template} links a static file that does not exist, and is a 500: {name}",
                 "Put the file into static/, or remove the static tag.",
@@ -171,8 +173,8 @@ def check_static_files(app_configs, **kwargs):
             )
 
 
-def static_tags():
-    """Yield the path of each template of this project, and each file that it names literally."""
+def template_nodes(kind):
+    """Yield the path of each template of this project with each of its nodes of a kind."""
     folders = [Path(folder) for engine in settings.TEMPLATES for folder in engine["DIRS"]]
     folders += [Path(app.path) / "templates" for app in own_apps()]
     for file in sorted(path for folder in folders for path in folder.rglob("*.*")):
@@ -180,10 +182,24 @@ def static_tags():
             template = engines["django"].from_string(file.read_text(encoding="utf-8")).template
         except (TemplateSyntaxError, UnicodeDecodeError, OSError):  # a folder, or not a template
             continue
-        for node in template.nodelist.get_nodes_by_type(StaticNode):
-            if isinstance(node.path.var, str) and not node.path.filters:
-                name = node.path.var.partition("#")[0].partition("?")[0]
-                yield file.relative_to(settings.BASE_DIR), name
+        for node in template.nodelist.get_nodes_by_type(kind):
+            yield file.relative_to(settings.BASE_DIR), node
+
+
+def literal(expression):
+    """Return the text of an expression in a template that is only that, else an empty string."""
+    is_text = isinstance(expression.var, str) and not expression.filters
+    return expression.var if is_text else ""
+
+
+def url_names(resolver, prefix=""):
+    """Yield the names of all URL patterns, such as admin:index."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{prefix}{pattern.name}"
+            continue
+        for namespace in {pattern.namespace, pattern.app_name}:
+            yield from url_names(pattern, f"{prefix}{namespace}:" if namespace else prefix)
 
 
 @register(deploy=True)
@@ -216,22 +232,27 @@ def check_pages(app_configs, **kwargs):
                 "Put it into templates/.",
                 id="deploy.E010",
             )
+    names = set(url_names(get_resolver()))
+    for template, node in template_nodes(URLNode):
+        name = literal(node.view_name)
+        if name and not node.asvar and name not in names:
+            yield Error(
+                f"{template} links a URL name that does not exist, and is a 500: {name}",
+                "Add its path() to project/urls.py, or correct the name.",
+                id="deploy.E025",
+            )
 
 
 @register(deploy=True)
 def check_mail(app_configs, **kwargs):
     mailer = settings.MAILERS["default"]
-    if mailer["BACKEND"] == "project.mail.UnsetBackend":
-        for page in MAIL_PAGES:
-            try:
-                address = reverse(page)
-            except NoReverseMatch:
-                continue
-            yield Error(
-                f"{address} sends mail, but EMAIL_URL is not set: users would wait for it.",
-                "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587",
-                id="deploy.E023",
-            )
+    pages = {name.rpartition(":")[2] for name in url_names(get_resolver())} & MAIL_PAGES
+    if mailer["BACKEND"] == "project.mail.UnsetBackend" and pages:
+        yield Error(
+            f"EMAIL_URL is not set, but pages send mail: {', '.join(sorted(pages))}",
+            "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587",
+            id="deploy.E023",
+        )
     options = mailer.get("OPTIONS", {})
     is_encrypted = options.get("use_tls") or options.get("use_ssl")
     if options.get("host", "localhost") not in LOCAL_HOSTS and not is_encrypted:
@@ -301,9 +322,11 @@ def check_users(app_configs, **kwargs):
             # The model of a form, or the class itself.
             model = getattr(getattr(it, "_meta", None), "model", it)
             is_base = any(issubclass(other, it) and other is not it for other in classes)
-            if model is replaced and not is_base:
+            # The admin gives a form its own model.
+            is_adapted = module.__name__.endswith(".admin") and it is not replaced
+            if model is replaced and not is_base and not is_adapted:
                 yield Error(
                     f"{module.__name__} uses {it.__name__}, but users are {settings.AUTH_USER_MODEL}.",
-                    "Write get_user_model() for User; UserCreationForm is in identity.forms.",
+                    "Write get_user_model(), in models.py settings.AUTH_USER_MODEL; see identity.forms.",
                     id="deploy.E020",
                 )

@@ -59,9 +59,11 @@ def csp_report(request):
         page = urlsplit(str(report["document-uri"]))
     except (KeyError, TypeError, ValueError):
         return HttpResponseBadRequest()
-    line = f", line {report['line-number']}" if report.get("line-number") else ""
+    place, script = page.path, urlsplit(str(report.get("source-file", ""))).path
+    place += f", in {script}" if script not in ("", page.path) else ""
+    place += f", line {report['line-number']}" if report.get("line-number") else ""
     advice = csp_advice(blocked, directive, page.netloc)
-    logger.warning("CSP stopped %s (%s) on %s%s. %s", blocked, directive, page.path, line, advice)
+    logger.warning("CSP stopped %s (%s) on %s. %s", blocked, directive, place, advice)
     return HttpResponse(status=204)
 
 
@@ -74,11 +76,11 @@ def csp_advice(blocked, directive, host):
         return "Attributes cannot have a nonce: use a class, or addEventListener in a file."
     if blocked == "inline":
         return "Move it into a file in static/, or give its tag a nonce: README.md says how."
-    if "eval" in blocked:
-        return "It runs text as code. Look for a version that does not."
-    if "extension" in blocked:
-        return "It belongs to a browser extension, not to the site."
+    if blocked in ("eval", "wasm-eval"):
+        return "It runs text as code: docs/packages.md in the template has what packages need."
     address = urlsplit(blocked)
+    if (address.scheme or blocked).endswith("-extension"):
+        return "It belongs to a browser extension, not to the site."
     source = f'"{address.scheme}://{address.netloc}"' if address.netloc else f'"{blocked}:"'
     if address.netloc == host:  # browsers do not say where a form is redirected to
         source = '"https://where-it-redirects-to"' if directive == "form-action" else "CSP.SELF"
@@ -87,4 +89,6 @@ def csp_advice(blocked, directive, host):
         for it in settings.SECURE_CSP.get(directive, [CSP.SELF])
         if it != CSP.NONE
     ]
-    return f'To allow it, write in SECURE_CSP: "{directive}": [{", ".join([*sources, source])}],'
+    line = f'"{directive}": [{", ".join(dict.fromkeys([*sources, source]))}],'
+    nonce = "give its tag a nonce, or " if directive in ("script-src", "style-src") else ""
+    return f"To allow it, {nonce}write in SECURE_CSP: {line}"

@@ -9,6 +9,9 @@ class Profile(models.Model):
     photo = models.FileField(upload_to="photos", blank=True)
     friends = models.ManyToManyField('auth.User', related_name="friends_of", blank=True)
 
+    def __str__(self):
+        return self.user.username
+
 
 @receiver(post_save, sender=User)
 def create_profile(sender, instance, created, **kwargs):

@@ -8,7 +8,7 @@ from accounts.forms import SignUpForm
 def sign_up(request):
     form = SignUpForm(request.POST or None)
     if form.is_valid():
-        login(request, form.save(), backend="django.contrib.auth.backends.ModelBackend")
+        login(request, form.save())
         return redirect("profile")
     return render(request, "accounts/sign_up.html", {"form": form})
 
