@@ -81,7 +81,9 @@ def own_copy(site, copy_of, environment):
     """Return a copy of a Site with a .venv of its own, and the environment in which it is active."""
     changed = copy_of(site())
     (changed.path / ".venv").unlink()
-    assert changed.run(environment["UV"], "sync", "--locked", env=environment).returncode == 0
+    for command in (["venv", "--relocatable", "--python", site().python.resolve()], ["sync"]):
+        done = changed.run(environment["UV"], *command, env=environment)
+        assert done.returncode == 0, done.out
     environment["VIRTUAL_ENV"] = str(changed.path / ".venv")
     environment["PATH"] = f"{changed.python.parent}{os.pathsep}{environment['PATH']}"
     del environment["UV"]

@@ -33,7 +33,7 @@ def log_in(request):
     user = get_user_model().objects.create(
         username=SECRETS["user name"], email=SECRETS["email"], last_name=SECRETS["last name"]
     )
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user)
     request.session["basket"] = SECRETS["session data"]
     return HttpResponse()
 

@@ -195,7 +195,7 @@ VENV_PYTHON = Path({str(site.python)!r})
 def make_venv(*arguments):
     (ROOT / ".venv").mkdir(exist_ok=True)
 def install(*arguments):
-    (ROOT / "uv.lock").touch()
+    shutil.copy({str(site.path / "uv.lock")!r}, ROOT)
 def without_dev(*arguments):
     return [VENV_PYTHON]
 """

@@ -236,6 +236,24 @@ def test_all_problems_come_at_once_with_the_command_that_asks_again(
     assert "security.W004" in (project / "project/settings.py").read_text()
 
 
+@pytest.mark.parametrize(
+    ("typed", "good"),
+    [
+        ("My Site", "my-site"), ("my_site", "my-site"), ("3d", "site-3d"), ("Café!", "cafe"),
+        ("-x-", "site-x"), ("django", "site-django"), ("日本", "my-site"), ("a" * 40, "a" * 30),
+        ("../../etc", "etc"), ("ab", "site-ab"),
+    ],
+)  # fmt: skip
+def test_a_slug_is_answered_with_a_good_one(tmp_path, environment, typed, good):
+    skip = environment | {"COOKIECUTTER_SKIP_SETUP": "1"}
+
+    refused = cookiecutter(tmp_path / "out", environment, f"project_slug={typed}")
+    accepted = cookiecutter(tmp_path / "out", skip, f"project_slug={good}")
+
+    assert refused.returncode == 1 and f"A good one: {good}\n" in refused.stdout, refused.out
+    assert accepted.returncode == 0 and SLUG.fullmatch(good)
+
+
 def test_a_slug_that_is_a_path_leaves_no_file(tmp_path, environment):
     for slug in ("a/b", "../c", str(tmp_path / "d")):
         refused = cookiecutter(tmp_path / "out", environment, f"project_slug={slug}")

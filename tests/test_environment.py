@@ -1,7 +1,11 @@
 """The variables of a live site, weakened one by one: the release line refuses each by its name."""
 
+import http.client
+import os
+from contextlib import closing
+
 import pytest
-from generated import release
+from generated import BIN, release
 
 pytestmark = pytest.mark.slow
 
@@ -131,3 +135,135 @@ def test_a_line_of_env_that_cannot_be_read_is_named_by_its_number(site, copy_of)
     words = f".env has lines that are not NAME=value: {lines + 1}, {lines + 2}.\n"
     assert words in refused.stderr
     assert MARK not in refused.out and "Traceback" not in refused.out
+
+
+@pytest.mark.parametrize("kind", ["", ".bool", ".int", ".list", ".db", ".json", ".url"])
+def test_reading_after_validation_fails_by_name(deployed, kind):
+    site = deployed()
+    site.add_settings(f'LATER = env{kind}("LATER")')
+
+    refused = site.run(site.python, "manage.py", "check", env=site.production())
+
+    assert refused.returncode != 0
+    assert "ImproperlyConfigured: LATER is not set" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "read",
+    ["int(env('NEW'))", "env('NEW').split()", "float(env('NEW'))", "__import__('json').loads(env('NEW'))"]
+    + [f"env{kind}('NEW')" for kind in (".int", ".json", ".db", ".url", ".path", ".dict", ".float")],
+)  # fmt: skip
+def test_a_required_variable_of_the_owner_is_named(deployed, read):
+    site = deployed()
+    site.replace(
+        "project/settings.py", "\nenv.refuse_problems()", f"\nNEW = {read}\nenv.refuse_problems()"
+    )
+
+    refused = site.run(site.python, "manage.py", "check", env=site.production())
+
+    assert "\n  NEW is not set\n" in refused.stderr and "Traceback" not in refused.out
+    for place in ("heroku config:set", ".env.example", "tests/production.env"):
+        assert place in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("read", "variables", "value"),
+    [
+        ('env.int("N")', {"N": "-5"}, "-5"),
+        ('env.db("R", default="sqlite:///x")["NAME"]', {}, "'x'"),
+        ('env.db_url("DATABASE_URL")["NAME"]', {}, "'production'"),
+        ('env("N", default="x")', {}, "'x'"),
+        ('env.json("N")', {"N": '{"a": [1]}'}, "{'a': [1]}"),
+        ('env.dict("N")', {"N": "a=1,b=2"}, "{'a': '1', 'b': '2'}"),
+        ('DATABASES["default"]["CONN_MAX_AGE"]', {}, "60"),
+        ('DATABASES["default"]["CONN_MAX_AGE"]', {"DATABASE_URL": "postgres://u:p@h/n?conn_max_age=0"}, "0"),
+        (
+            '[DATABASES["default"][it] for it in ("CONN_HEALTH_CHECKS", "ENGINE", "OPTIONS")]',
+            {"DATABASE_URL": "postgis://u:p@h/n?conn_health_checks=false&pool=true"},
+            "[False, 'django.contrib.gis.db.backends.postgis', "
+            "{'connect_timeout': 3, 'sslmode': 'require', 'pool': True}]",
+        ),
+        ('MAILERS["default"]["OPTIONS"]["port"]', {"EMAIL_URL": "smtp+ssl://u:p@h"}, "465"),
+        ('MAILERS["default"]["OPTIONS"]["port"]', {"EMAIL_URL": "smtp+tls://u:p@h"}, "587"),
+        ('MAILERS["default"]["OPTIONS"]["port"]', {"EMAIL_URL": "smtp+ssl://u:p@h:1465"}, "1465"),
+        ('MAILERS["default"]["OPTIONS"]["password"]', {"EMAIL_URL": "smtp+tls://u:a%2F%23@h"}, "'a/#'"),
+    ],
+)  # fmt: skip
+def test_values(deployed, read, variables, value):
+    site = deployed()
+    site.add_settings(f"print(repr({read}))")
+    show = "import project.settings"
+
+    shown = site.run(site.python, "-c", show, env=site.production(**variables))
+
+    assert shown.stdout == f"{value}\n", shown.out
+
+
+LINES = (
+    "SECRET_KEY={}abc{}\nDEBUG=True\nALLOWED_HOSTS=localhost\nDATABASE_URL=sqlite:///db.sqlite3\n"
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINES.format("", "").encode(),
+        LINES.format("", "").encode("utf-8-sig"),
+        LINES.format("", "").encode("utf-16"),
+        LINES.format("", "").replace("\n", "\r\n").encode(),
+        LINES.format('"', '"').encode(),
+        LINES.format("'", "'").replace("DEBUG", "export DEBUG").encode(),
+        ("# Café\n\n  " + LINES.format("", "  ")).encode(),
+    ],
+    ids=["plain", "byte-order mark", "UTF-16", "Windows", "quotes", "export", "spaces"],
+)
+def test_env_files(site, copy_of, environment, content):
+    """Settings and bootstrap.py read them in the same way."""
+    own = copy_of(site())
+    (own.path / ".env").write_bytes(content)
+
+    shown = own.shell("from django.conf import settings; print(settings.SECRET_KEY)", env={})
+    again = own.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert shown.stdout == "abc\n", shown.out
+    assert "database   migrated" in again.stdout, again.out
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xe9=1\n", "is not text in UTF-8"), (b"SECRET KEY\n", "has lines that are not NAME=value: 1")],
+)  # fmt: skip
+def test_env_files_that_cannot_be_read(site, copy_of, environment, content, words):
+    own = copy_of(site())
+    (own.path / ".env").write_bytes(content)
+
+    refused = own.run(own.python, "manage.py", "check", env={})
+    again = own.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert f"The site cannot start: .env {words}" in refused.stderr
+    assert again.returncode == 2 and words in again.stdout
+    assert "Traceback" not in refused.out + again.out
+
+
+def test_a_clone_without_env_is_told_what_writes_it(site, copy_of):
+    own = copy_of(site())
+    (own.path / ".env").unlink()
+
+    refused = own.run(own.python, "manage.py", "check", env={})
+
+    assert refused.stderr.startswith("There is no .env: locally, python bootstrap.py writes it.")
+    assert "a good one" not in refused.stderr
+
+
+def test_runserver_with_debug_off_does_not_redirect(site, copy_of, serve, free_port):
+    own = copy_of(site())
+    own.replace(".env", "DEBUG=True", "DEBUG=False")
+    command = [own.python, "manage.py", "runserver", "--noreload", free_port]
+    serve(own, *command, env={"PATH": os.environ["PATH"]}, port=free_port)
+
+    with closing(http.client.HTTPConnection("127.0.0.1", free_port)) as connection:
+        connection.request("GET", "/admin/", headers={"Host": "localhost"})
+        location = connection.getresponse().headers["Location"]
+
+    assert location == "/admin/login/?next=/admin/"
+    assert "DEBUG is off" in (own.path / f"server-{free_port}.log").read_text()

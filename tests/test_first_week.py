@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from generated import BIN
+from generated import BIN, run
 
 pytestmark = pytest.mark.slow
 
@@ -103,3 +104,23 @@ def test_a_package_that_production_does_not_have_is_missed(own_copy):
     assert "No module named 'debug_toolbar'" in not_verified.stdout
     assert tools.returncode == 0 and synced.returncode == 0
     assert refused.returncode != 0 and "No module named 'debug_toolbar'" in refused.out
+
+
+def test_a_project_folder_that_moves(own_copy):
+    """An environment that cannot be moved is made anew; then the activated one survives a move."""
+    own, environment = own_copy
+    python = own.python.resolve()
+    shutil.rmtree(own.path / ".venv")
+    environment.pop("VIRTUAL_ENV")
+    environment["PATH"] = f"{BIN}:/usr/bin:/bin"
+    assert own.run("uv", "sync", "--python", python, env=environment).returncode == 0
+    made = own.run(BIN / "python", "bootstrap.py", env=environment)
+    assert "\nVerified" in made.stdout, made.out
+    moved = own.path.with_name("moved site")
+    own.path.rename(moved)
+
+    commands = "source .venv/bin/activate; pytest --version; python bootstrap.py; which pytest"
+    typed = run(["bash", "-ec", commands], moved, environment)
+
+    assert typed.returncode == 0 and "\nVerified" in typed.stdout, typed.out
+    assert typed.stdout.endswith(f"{moved}/.venv/bin/pytest\n")

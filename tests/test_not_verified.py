@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from generated import BIN, FILES, ROOT, Site, cookiecutter, only, run, with_shared_venv
+from generated import BIN, FILES, ROOT, TEMPLATE, Site, cookiecutter, only, run, with_shared_venv
 
 pytestmark = pytest.mark.slow
 
@@ -163,6 +163,75 @@ def test_a_tracked_env_is_named(site, copy_of, environment):
     again = own.run(BIN / "python", "bootstrap.py", env=environment)
 
     assert again.returncode == 2 and "git rm --cached .env" in again.stdout
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["find_uv", "find_python", "make_venv", "install", "write_env", "check", "migrate", "pin"],
+)
+def test_interrupted_in_each_step(site, broken_template, environment, tmp_path, step):
+    """Kept and staged, with the commands that are left, which then work."""
+    stop = f"def {step}(*arguments):\n    raise KeyboardInterrupt\nPYTHONS = PYTHONS"
+    template = broken_template(bootstrap=with_shared_venv(site()) + stop)
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+
+    project = check_kept_but_not_verified(generated, tmp_path / "out", "it was interrupted")
+    commit = 'git commit -m "Start my-site"'
+    assert f"  {commit}\n" in generated.stdout
+    bootstrap = project.path / "bootstrap.py"
+    bootstrap.write_text(bootstrap.read_text().replace(stop, ""))
+    finished = project.run(BIN / "python", "bootstrap.py", env=environment)
+    assert "\nVerified" in finished.stdout and f"  {commit}\n" in finished.stdout, finished.out
+    assert project.run("bash", "-c", commit, env=environment).returncode == 0
+    assert project.run("git", "rev-parse", "--verify", "main").returncode == 0
+    again = project.run(BIN / "python", "bootstrap.py", env=environment)
+    assert "git commit" not in again.stdout
+
+
+@pytest.mark.parametrize("settings", ["", "SECURE_SSL_REDIRECT = False"])
+def test_generation_over_an_existing_project(
+    site, broken_template, environment, tmp_path, settings
+):
+    """What was overwritten is said, nothing is committed, and nothing is deleted."""
+    template = broken_template(bootstrap=with_shared_venv(site()))
+    first = cookiecutter(tmp_path / "out", environment, template=template)
+    assert "\nVerified" in first.stdout, first.out
+    project = Site(tmp_path / "out" / "my-site")
+    (project.path / "Procfile").write_text("web: mine\n")
+    (project.path / "mine.py").touch()
+    project.commit("Mine")
+    with (template / TEMPLATE.name / "project" / "settings.py").open("a") as opened:
+        opened.write(f"\n{settings}\n")
+
+    second = cookiecutter(tmp_path / "out", environment, "--overwrite-if-exists", template=template)
+
+    assert second.returncode == (1 if settings else 0)
+    assert "No project is made" not in second.stdout and "another repository" not in second.stdout
+    words = "It is kept; the template has overwritten files." if settings else "  git status\n"
+    assert words in second.stdout, second.out
+    assert (project.path / "mine.py").exists()
+    assert project.run("git", "log", "--format=%s").stdout == "Mine\nStart my-site\n"
+    assert "Procfile\n" in project.run("git", "diff", "--name-only").stdout
+
+
+def test_inside_another_repository(site, broken_template, environment, tmp_path):
+    template = broken_template(bootstrap=with_shared_venv(site()))
+    (tmp_path / "out").mkdir()
+    assert run(["git", "init", "-q", tmp_path / "out"], tmp_path).returncode == 0
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+    project = Site(tmp_path / "out" / "my-site")
+    again = project.run(BIN / "python", "bootstrap.py", env=environment)
+
+    for said in (generated.stdout, again.stdout):
+        left = re.findall("^  (git .+)$", said, re.MULTILINE)
+        assert left[-3:] == [
+            "git init -b main", "git add --all", 'git commit -m "Start my-site"',
+        ]  # fmt: skip
+    for command in left[-3:]:
+        assert project.run("bash", "-c", command, env=environment).returncode == 0
+    assert "git init" not in project.run(BIN / "python", "bootstrap.py", env=environment).stdout
 
 
 def test_rendered_only(tmp_path, environment):

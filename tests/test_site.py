@@ -77,8 +77,7 @@ def test_without_variables_it_refuses_by_name(deployed, command):
 def test_mail_without_a_server_is_an_error_that_says_so(site):
     send = "from django.core.mail import send_mail; send_mail('a', 'b', 'c@example.com', ['d@example.com'])"
 
-    sent = site().run(site().python, "manage.py", "shell", "--no-imports", "-c", send,
-                      env=site().production())  # fmt: skip
+    sent = site().shell(send, env=site().production(EMAIL_URL=""))
 
     assert sent.returncode == 1 and "EMAIL_URL is not set" in sent.stderr
 

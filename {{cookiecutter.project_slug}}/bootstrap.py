@@ -80,15 +80,17 @@ def set_up():
                 count = lock.count("[[package]]") - 1
                 line.result = f"{count} locked in uv.lock, installed in .venv"
             write_env()
-            with ThreadPoolExecutor() as beside:  # the checks need no database
-                migrated = beside.submit(migrate, environment)
-                check([VENV_PYTHON] if is_new else without_dev(uv), environment)
-                with step("database", "migrating") as line:
-                    line.result = migrated.result()
-            if is_new:
-                with step("dev") as line:
-                    install(uv, environment, line)
-                    line.result = "packages of the dev group installed"
+            try:
+                with ThreadPoolExecutor() as beside:  # the checks need no database
+                    migrated = beside.submit(migrate, environment)
+                    check([VENV_PYTHON] if is_new else without_dev(uv), environment)
+                    with step("database", "migrating") as line:
+                        line.result = migrated.result()
+            finally:
+                if is_new:
+                    with step("dev") as line:
+                        install(uv, environment, line)
+                        line.result = "packages of the dev group installed"
             pin(version)
             named = set(re.findall(r'registry = "\w+://([^/"]+)', lock))
             for host in sorted(host for host in named if host in indexes):
