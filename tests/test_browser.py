@@ -180,8 +180,9 @@ def test_pages_at_home(site, copy_of, serve, pictures):
             assert visitor.status == int(name[:3])
             assert visitor.page.locator(".mark").inner_text() == name[:3]
             assert visitor.page.locator("main a").count() == 1, "where to go from here"
-        visitor.page.goto("/errors/400/")
-        visitor.finds_it_accessible()
+        for path in ("/errors/400/", "/accounts/login/"):
+            visitor.page.goto(path)
+            visitor.finds_it_accessible()
 
 
 def add_to_home_page(site, html):

@@ -38,6 +38,7 @@ def test_its_own_tests_pass_under_both_runners(site, at_home):
         ("templates/500.html", "<h1>Something went wrong</h1>", "", "sigterm"),
         ("templates/base.html", "block content", "block main", "have_their_text"),
         ("project/settings.py", '"project.context_processors.site_name",', "", "home_page"),
+        ("application/views.py", "    return", "    raise RuntimeError\n    return", "sigterm"),
         ("Procfile", "gunicorn project.wsgi", "gunicorn project.wsg", "sigterm"),
         ("project/settings.py", "CompressedManifest", "Compressed", "sigterm"),
         ("project/settings.py", '"enabled": env.bool', '"enabled": False and env.bool', "sigterm"),
