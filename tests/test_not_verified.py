@@ -90,7 +90,7 @@ def test_interrupted(tmp_path, environment):
         while "packages" not in said and (part := process.stdout.read(1)):
             said += part
         assert "packages" in said, said
-        time.sleep(0.2)
+        time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)
         said += process.stdout.read()
 

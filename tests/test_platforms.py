@@ -126,7 +126,8 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     build_line = config["build"].pop("buildCommand")
     assert config == {"build": {}, "deploy": {}}
     lockout = "identity/lockout.py"
-    (app.path / lockout).write_text(block("Railway", f"`{lockout}`"))
+    with (app.path / lockout).open("a") as opened:
+        opened.write(block("Railway", f"`{lockout}`, at its end"))
 
     line = re.search("^railway variable set (.+)$", block("Railway", "Not run"), re.MULTILINE)[1]
     words = bash(app, f"printf '%s\\n' {line}", builder(generated)).splitlines()[2:]
