@@ -150,28 +150,6 @@ def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
 
 
 @pytest.mark.exotic
-@pytest.mark.parametrize("tool", ["uvx", "pipx run"])
-def test_printed_commands_work_in_the_users_shell(folder, newcomer, tool):
-    """After a rejected answer, which is asked again, and after the project's folder has moved."""
-    start = re.search(f"`({tool} cookiecutter gh:org/template)`", (ROOT / "README.md").read_text())
-    newcomer["PATH"] += f":{BIN}" if tool != "uvx" else ""
-    rejected = ["bash", "-c", f"{start[1]} --no-input project_slug=No!"]
-
-    status, said = in_terminal(rejected, folder, newcomer, ())
-    asked_again = re.search(r"To be asked again:\s+(.+?)\s*$", plain(said), re.MULTILINE)[1]
-    verified = paste([f"{asked_again} --no-input"], folder, newcomer)
-    printed = re.findall("^  (.+)$", verified.partition("\nVerified.")[2], re.MULTILINE)
-    paste([*printed[:2], "python manage.py check"], folder, newcomer)
-    (folder / "my-site").rename(folder / "moved")
-    moved = paste(["cd moved", printed[1], "python bootstrap.py"], folder, newcomer)
-
-    assert status == 1 and "A good one: site-no" in plain(said)
-    if tool == "uvx":
-        assert asked_again.startswith("uvx cookiecutter ")
-    assert "\nVerified." in moved
-
-
-@pytest.mark.exotic
 @pytest.mark.parametrize("tool", ["pipx", "pip"])
 def test_other_ways_to_begin(folder, newcomer, tmp_path, tool):
     readme = ROOT / "README.md"
