@@ -36,8 +36,6 @@ class GitFailed(Exception):
 def git(*arguments):
     """Run git in the project; raise GitFailed where it fails."""
     finished = bootstrap.git(*arguments)
-    if finished is None:
-        raise GitFailed("it is not installed")
     if finished.returncode != 0:
         raise GitFailed((finished.stderr + finished.stdout).strip())
 
@@ -69,11 +67,13 @@ def put_under_git(verified):
     with bootstrap.step("git") as line:
         try:
             left = bootstrap.commands_for_git()
-            above = bootstrap.git("rev-parse", "--is-inside-work-tree")
             if not left:
                 line.result = "the template's changes are yours to commit"
                 return ["git status", "git add --all", 'git commit -m "Update from the template"']
-            if above and above.returncode == 0 and "git init" in left[0]:
+            if not bootstrap.git("--version"):
+                line.result = "not installed: nothing is committed"
+                return left
+            if bootstrap.repository() not in (None, PROJECT.resolve()):
                 line.result = "in another repository; Heroku wants one of its own"
                 return left
             git("init", "--quiet")
@@ -92,8 +92,6 @@ def put_under_git(verified):
             if "user.email" in str(error):
                 line.result = "staged, not committed: it does not know your name"
                 left = [*WHO_YOU_ARE, *left]
-            elif "not installed" in str(error):
-                line.result = "not installed: nothing is committed"
             else:
                 line.result += f", for it says:\n\n{error}\n\n"
     return left

@@ -10,6 +10,8 @@ import sys
 import unicodedata
 from pathlib import Path
 
+from slugify import slugify
+
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 SLUG = r"[a-z][a-z0-9-]{1,28}[a-z0-9]"
 # Spelled in pieces: this file, too, goes through Jinja.
@@ -35,11 +37,10 @@ def name_problem(name):
 
 
 def good_slug(typed):
-    """Return a slug that is like what was typed."""
-    plain = unicodedata.normalize("NFKD", typed).encode("ascii", "ignore").decode().lower()
-    slug = re.sub("[^a-z0-9]+", "-", plain).strip("-")
+    """Return a slug that is like what was typed, by the rule of cookiecutter.json."""
+    slug = slugify(typed)
     if len(slug) < 3 or not slug[0].isalpha() or slug in ANSWERS["_dependencies"]:
-        slug = f"site-{slug}" if slug else "my-site"
+        slug = f"site-{slug}"
     return slug[:30].strip("-")
 
 

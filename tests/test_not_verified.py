@@ -84,13 +84,15 @@ def test_interrupted(tmp_path, environment):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A run in the background, as CI may be, ignores the signal, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         said = ""
         while "packages" not in said and (part := process.stdout.read(1)):
             said += part
         assert "packages" in said, said
-        time.sleep(0.5)
+        time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)
         said += process.stdout.read()
 

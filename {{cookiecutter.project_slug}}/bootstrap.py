@@ -371,11 +371,16 @@ def write_env():
         line.result = "written, with a fresh SECRET_KEY"
 
 
+def repository():
+    """Return the folder of the git repository that this folder is in, or None."""
+    top = git("rev-parse", "--show-toplevel")
+    return Path(top.stdout.strip()) if top and top.returncode == 0 else None
+
+
 def commands_for_git():
     """Return what is left to type for the project to be a commit in a repository of its own."""
     commands = ["git add --all", f'git commit -m "Start {ROOT.name}"']
-    top = git("rev-parse", "--show-toplevel")
-    if not top or top.returncode != 0 or Path(top.stdout.strip()) != ROOT:
+    if repository() != ROOT:
         return ["git init -b main", *commands]
     return commands if git("rev-parse", "--verify", "HEAD").returncode != 0 else []
 
