@@ -83,6 +83,15 @@ def test_readme_has_a_row_for_each_variable(render, error_tracker):
     assert len(rows) == len(set(rows))
 
 
+def test_readme_says_what_other_tutorials_call_otherwise(render):
+    readme = (render().project_path / "README.md").read_text()
+
+    assert "`uv add name` (where a tutorial says `pip install name`)" in readme
+    assert re.search(r"websockets \(channels\).+gunicorn answers them with 404.+servers.md", readme)
+    servers = (ROOT / "docs" / "servers.md").read_text()
+    assert re.search("Websockets.+channels.+Uvicorn, Daphne or Hypercorn", servers)
+
+
 def test_readme_puts_it_live_with_six_commands(render):
     readme = (render().project_path / "README.md").read_text()
     block = re.search(r"## Put it live.*?```\n(.*?)```", readme, re.DOTALL)[1].splitlines()

@@ -1,5 +1,7 @@
 """Logging in: the rate limit for every login form, and the pages that a login is asked for."""
 
+import re
+
 import pytest
 from generated import BIN
 
@@ -141,6 +143,39 @@ def test_lockout_of_allauth(own_copy):
     check_lockout(
         own, environment, EMAIL, name="ada@example.com", path="/accounts/login/", field="login"
     )
+
+
+PASSWORDS = """
+from django.contrib.auth import get_user_model
+from django.core import mail
+from django.test import TestCase
+
+class PasswordTests(TestCase):
+    def test_change_and_reset(self):
+        user = get_user_model().objects.create_user("ada", "ada@example.com", "right")
+        assert "/accounts/login/" in self.client.get("/accounts/password_change/").headers["Location"]
+        self.client.force_login(user)
+        self.assertContains(self.client.get("/accounts/password_change/"), "old_password")
+        self.client.post("/accounts/password_reset/", {"email": "ada@example.com"})
+        assert "/accounts/reset/" in mail.outbox[0].body
+        self.client.post("/accounts/logout/")
+        self.assertContains(self.client.get("/accounts/login/"), "<h1>Log in</h1>")
+"""
+
+
+def test_passwords_can_be_changed_and_reset_by_the_line_of_the_readme(site, copy_of, at_home):
+    own = copy_of(site())
+    readme = (own.path / "README.md").read_text()
+    row = re.search(r"^\| let users change or reset a password \| (.+) \|$", readme, re.MULTILINE)[
+        1
+    ]
+    file, line, anchor = re.findall("`([^`]+)`", row)
+    own.replace(file, f"{anchor}\n", f"{anchor}\n    {line}\n")
+    (own.path / "tests" / "test_passwords.py").write_text(PASSWORDS)
+
+    tested = own.run(own.python, "-m", "pytest", "-q", "tests/test_passwords.py", env=at_home)
+
+    assert "1 passed" in tested.stdout, tested.out
 
 
 LOGIN_REQUIRED = """

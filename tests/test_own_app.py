@@ -24,6 +24,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = BASE_DIR / "media"
 LANGUAGE_CODE = "de"
 LOGIN_REDIRECT_URL = "/blog/"
+EMAIL_HOST = "mail.example.com"
 """
 OLD_URLS = """
 from django.urls import include
@@ -317,3 +318,13 @@ def test_a_step_that_is_left_out_is_missed(mover, left_out, missed):
         assert refused.returncode == 1
         for word in words:
             assert word in refused.out
+
+
+def test_email_settings_that_come_along_are_named(site, copy_of, at_home):
+    own = copy_of(site())
+    own.add_settings('EMAIL_HOST = "mail.example.com"')
+
+    refused = own.manage("check", env=at_home)
+
+    assert "`EMAIL_…`, in whose place production sets the variable `EMAIL_URL`" in steps()[3]
+    assert refused.returncode != 0 and refused.stderr.rstrip().endswith(": EMAIL_HOST.")
