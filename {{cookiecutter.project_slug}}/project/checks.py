@@ -67,7 +67,7 @@ def check_database(app_configs, **kwargs):
     if engine in ("sqlite3", "dummy", ""):
         yield Error(
             f"The database is {'SQLite' if engine == 'sqlite3' else 'missing'}: a restart deletes it.",
-            "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL, if it is not set.",
+            "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL. Or silence it, with a persistent disk.",
             id="deploy.E002",
         )
     if database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS"):
