@@ -86,12 +86,18 @@ def paste(commands, folder, environment, answers=()):
     return plain(seen).replace("\r\n", "\n")
 
 
-def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, postgres, tmp_path):
-    uvx = re.search("`(uvx .+)`", (ROOT / "README.md").read_text())[1]
-    paste([f"{' '.join(uvx.split()[:2])} --version"], folder, newcomer)  # is fetched by now
-    said = paste([uvx], folder, newcomer, ANSWERS)
-    picture = words((PICTURES / "terminal.svg").read_text())
-    assert picture == words(terminal(f"$ {uvx}\n{said}")), "make pictures"
+@pytest.mark.parametrize("tool", ["uvx", pytest.param("pipx run", marks=pytest.mark.exotic)])
+def test_from_an_empty_folder_to_a_site_that_is_live(
+    folder, newcomer, serve, postgres, tmp_path, tool
+):
+    readme = (ROOT / "README.md").read_text()
+    start = re.search(f"`({tool} cookiecutter gh:org/template)`", readme)[1]
+    newcomer["PATH"] += f":{BIN}" if tool != "uvx" else ""
+    paste([f"{start.rpartition(' ')[0]} --version"], folder, newcomer)  # is fetched by now
+    said = paste([start], folder, newcomer, ANSWERS)
+    if tool == "uvx":
+        picture = words((PICTURES / "terminal.svg").read_text())
+        assert picture == words(terminal(f"$ {start}\n{said}")), "make pictures"
 
     cd, activate, createsuperuser, runserver = re.findall(
         "^  (.+)$", said.partition("\nVerified.")[2], re.M
@@ -111,7 +117,9 @@ def test_from_an_empty_folder_to_a_site_that_is_live(folder, newcomer, serve, po
     site.add_settings(QUICK_STATIC_FILES)
     site.commit("Quick")
     with FakeTracker("rollbar") as tracker:
-        goes_live(site, [cd, activate], newcomer, tracker, postgres.database("walk"), tmp_path)
+        goes_live(
+            site, [cd, activate], newcomer, tracker, postgres.database(f"walk_{tool[:4]}"), tmp_path
+        )
 
 
 def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
@@ -147,6 +155,28 @@ def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
     finally:
         dyno.stop()
     assert len(tracker.items) == 1, dyno.text()
+
+
+@pytest.mark.exotic
+@pytest.mark.parametrize("tool", ["uvx", "pipx run"])
+def test_printed_commands_work_in_the_users_shell(folder, newcomer, tool):
+    """After a rejected answer, which is asked again, and after the project's folder has moved."""
+    start = re.search(f"`({tool} cookiecutter gh:org/template)`", (ROOT / "README.md").read_text())
+    newcomer["PATH"] += f":{BIN}" if tool != "uvx" else ""
+    rejected = ["bash", "-c", f"{start[1]} --no-input project_slug=No!"]
+
+    status, said = in_terminal(rejected, folder, newcomer, ())
+    asked_again = re.search(r"To be asked again:\s+(.+?)\s*$", plain(said), re.MULTILINE)[1]
+    verified = paste([f"{asked_again} --no-input"], folder, newcomer)
+    printed = re.findall("^  (.+)$", verified.partition("\nVerified.")[2], re.MULTILINE)
+    paste([*printed[:2], "python manage.py check"], folder, newcomer)
+    (folder / "my-site").rename(folder / "moved")
+    moved = paste(["cd moved", printed[1], "python bootstrap.py"], folder, newcomer)
+
+    assert status == 1 and "A good one: site-no" in plain(said)
+    if tool == "uvx":
+        assert asked_again.startswith("uvx cookiecutter ")
+    assert "\nVerified." in moved
 
 
 @pytest.mark.exotic
