@@ -167,9 +167,11 @@ def test_a_tracked_env_is_named(site, copy_of, environment):
     assert again.returncode == 2 and "git rm --cached .env" in again.stdout
 
 
+RARELY = ["find_uv", "find_python", "make_venv", "write_env", "check", "migrate", "pin"]
+
+
 @pytest.mark.parametrize(
-    "step",
-    ["find_uv", "find_python", "make_venv", "install", "write_env", "check", "migrate", "pin"],
+    "step", ["install", *(pytest.param(step, marks=pytest.mark.exotic) for step in RARELY)]
 )
 def test_interrupted_in_each_step(site, broken_template, environment, tmp_path, step):
     """Kept and staged, with the commands that are left, which then work."""

@@ -291,6 +291,7 @@ def look_around(visitor, ada):
     assert "by ada" in visitor.get("/blog/4/")[2]
 
 
+@pytest.mark.exotic
 @pytest.mark.parametrize(
     ("left_out", "missed"),
     [
