@@ -24,6 +24,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = BASE_DIR / "media"
 LANGUAGE_CODE = "de"
 LOGIN_REDIRECT_URL = "/blog/"
+del MAILERS  # which are new in Django 6.1
 EMAIL_HOST = "mail.example.com"
 """
 OLD_URLS = """
