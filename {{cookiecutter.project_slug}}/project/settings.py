@@ -96,18 +96,21 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Guessing passwords: ten wrong ones for a name from an address, and both have to wait for a quarter
-# of an hour, which trying does not prolong. Off in tests, where client.login() has no request.
+# Guessing passwords: after ten wrong ones for a name from an address, or fifty from an address, one
+# has to wait for a quarter of an hour, which trying does not prolong. Off in tests, where
+# client.login() has no request.
 AXES_ENABLED = "pytest" not in sys.modules and sys.argv[1:2] != ["test"]
 AXES_FAILURE_LIMIT = 10
+ADDRESS_FAILURE_LIMIT = 50
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "identity.lockout.Handler"
 AXES_USERNAME_CALLABLE = "identity.lockout.username"
 AXES_CLIENT_IP_CALLABLE = "identity.lockout.client_address"
 AXES_LOCKOUT_TEMPLATE = "429.html"
-AXES_DISABLE_ACCESS_LOG = True
+AXES_DISABLE_ACCESS_LOG = True  # the handler keeps less
 AXES_VERBOSE = False  # or it would write what visitors call themselves to the log
 
 LANGUAGE_CODE = "en-us"
@@ -134,6 +137,10 @@ MEDIA_ROOT = BASE_DIR / "media"
 
 # Without EMAIL_URL, sending mail is an error that says so: nothing pretends to be sent.
 MAILERS = {"default": env("EMAIL_URL", mailer, {"BACKEND": "project.mail.UnsetBackend"})}
+
+# How many proxies hand a request on before it is here: a platform's router is one. 0: not known,
+# and failed logins are not counted by address alone, for it may be that of a proxy.
+PROXY_COUNT = env.int("PROXY_COUNT", default={{ cookiecutter.__proxy_count }})
 
 # Security: https only, and cookies that travel by it alone. Heroku's router ends TLS and says so
 # in X-Forwarded-Proto, which nobody else can set there.
