@@ -1,13 +1,37 @@
 import logging
+import re
+import uuid
+from contextvars import ContextVar
+
+# What Heroku's router and others write. Longer or with other characters, it is a client's invention.
+ID = re.compile(r"[\w+/=.:-]{1,200}", re.ASCII)
+
+request_id = ContextVar("request_id", default="-")
+
+
+def safe_id(text):
+    """Return a request's id, which stands in log and pages; a fresh one for what is none."""
+    return text if ID.fullmatch(text) else str(uuid.uuid4())
 
 
 class RequestId(logging.Filter):
-    """Gives each line the id under which Heroku's router knows the request, or a dash."""
+    """Gives each line the id under which the router knows the request, or a dash."""
 
     def filter(self, record):
-        headers = getattr(getattr(record, "request", None), "headers", {})
-        record.request_id = headers.get("X-Request-Id", "-")
+        record.request_id = request_id.get()
         return True
+
+
+class Formatter(logging.Formatter):
+    """Writes a record so that nothing in it looks like another one, or drives the terminal."""
+
+    def format(self, record):
+        text = super().format(record)
+        if not text.isprintable():
+            text = "".join(
+                it if it.isprintable() or it in "\n\t" else ascii(it)[1:-1] for it in text
+            )
+        return text.replace("\n", "\n  ")
 
 
 class NoCspReports(logging.Filter):

@@ -1,5 +1,23 @@
+import time
+from contextlib import suppress
+
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.http import HttpResponse
+
+from project import logs
+
+
+def request_id(get_response):
+    """Have one id for a request: the router's, or a fresh one where that is missing or odd."""
+
+    def middleware(request):
+        request_id = logs.safe_id(request.META.get("HTTP_X_REQUEST_ID", ""))
+        request.META["HTTP_X_REQUEST_ID"] = request_id
+        logs.request_id.set(request_id)
+        return get_response(request)
+
+    return middleware
 
 
 def health(get_response):
@@ -39,5 +57,38 @@ def policies(get_response):
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )
         return response
+
+    return middleware
+
+
+class TooLarge(HttpResponse):
+    """The answer to a request whose body is too large. Its rest is thrown away after it is sent.
+
+    Most clients, and most routers, listen to an answer only when they have sent everything.
+    """
+
+    status_code = 413
+    seconds = 20
+
+    def __init__(self, request):
+        self.request = request
+        super().__init__("This is larger than the site takes.", content_type="text/plain")
+
+    def close(self):
+        until = time.monotonic() + self.seconds
+        with suppress(OSError):
+            while time.monotonic() < until and self.request.read(65536):
+                pass
+        super().close()
+
+
+def body_limit(get_response):
+    """Answer 413 to a body of more than MAX_BODY_SIZE bytes, before any of it is read."""
+
+    def middleware(request):
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > settings.MAX_BODY_SIZE:
+            return TooLarge(request)
+        return get_response(request)
 
     return middleware

@@ -42,10 +42,12 @@ INSTALLED_APPS = [
 
 # WhiteNoise comes below what sets headers, so that static files carry them, too.
 MIDDLEWARE = [
+    "project.middleware.request_id",
     "project.middleware.health",
     "project.middleware.policies",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "project.middleware.body_limit",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -135,6 +137,9 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
 
+# What is larger is answered with 413: forms, uploads and all else that a visitor sends.
+MAX_BODY_SIZE = 10 * 1024 * 1024
+
 # Without EMAIL_URL, sending mail is an error that says so: nothing pretends to be sent.
 MAILERS = {"default": env("EMAIL_URL", mailer, {"BACKEND": "project.mail.UnsetBackend"})}
 
@@ -190,7 +195,13 @@ LOGGING = {
         "request_id": {"()": "project.logs.RequestId"},
         "no_csp_reports": {"()": "project.logs.NoCspReports"},
     },
-    "formatters": {"line": {"format": "{levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "class": "project.logs.Formatter",
+            "format": "{levelname} {name} [{request_id}] {message}",
+            "style": "{",
+        }
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",

@@ -10,7 +10,10 @@ from project import views
 
 admin.site.site_header = admin.site.site_title = settings.SITE_NAME
 
-handler500 = "project.views.server_error"
+handler400 = views.bad_request
+handler403 = views.permission_denied
+handler404 = views.page_not_found
+handler500 = views.server_error
 # The first that matches wins: put the URLs of your apps above the site's own.
 urlpatterns = [
     path("", include("application.urls")),

@@ -29,6 +29,24 @@ def favicon(request):
     return redirect(static("favicon.svg"))
 
 
+def bad_request(request, exception):
+    """Show 400.html, without the request: it may be what is wrong.
+
+    This and the next two are Django's own, without its reading of the form for a token that these
+    pages do not need. A form that cannot be read was a 500.
+    """
+    return render(None, "400.html", status=400)
+
+
+def permission_denied(request, exception):
+    return render(request, "403.html", {"exception": exception}, status=403)
+
+
+def page_not_found(request, exception):
+    shown = {"exception": exception, "request_path": request.path}
+    return render(request, "404.html", shown, status=404)
+
+
 def server_error(request):
     """Show 500.html with the request's id, which the log has, too; or a line, if that fails."""
     try:

@@ -1,13 +1,42 @@
 import logging
 import os
 import sys
+from tempfile import SpooledTemporaryFile
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.utils.http import parse_header_parameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = get_wsgi_application()
+
+def readable(application):
+    """Have only bodies that Django can read.
+
+    One that comes in chunks is read here, and counted: Django takes it for an empty one. Of one
+    that is too long, only so much is read that project.middleware can tell. Python has codecs for
+    more than text; a charset that is none is left out, like one that is unknown.
+    """
+
+    def read(environ, start_response):
+        kind = environ.get("CONTENT_TYPE", "")
+        try:
+            b" ".decode(parse_header_parameters(kind)[1].get("charset", "utf-8"), "replace")
+        except (LookupError, ValueError):
+            environ["CONTENT_TYPE"] = kind.partition(";")[0]
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            left = settings.MAX_BODY_SIZE + 1
+            body = SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
+            while left and (chunk := environ["wsgi.input"].read(min(left, 65536))):
+                left -= body.write(chunk)
+            environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(body.tell())}
+            body.seek(0)
+        return application(environ, start_response)
+
+    return read
+
+
+application = readable(get_wsgi_application())
 logger = logging.getLogger("project")
 logger.info("Error tracking is %s", settings.ERROR_TRACKING)
 if "runserver" in sys.argv and not settings.DEBUG:
