@@ -17,7 +17,7 @@ QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
 COMBINATIONS = [*itertools.product(QUESTIONS["error_tracker"], QUESTIONS["hsts"])]
 CHECKLIST = "manage.py check --deploy --fail-level WARNING".split()
 
-# Each file of a project, but the one for its tracker; and those that are not for git.
+# Each file of a project, but those for its tracker; and those that are not for git.
 FILES = """
     .env.example .github/dependabot.yml .github/workflows/ci.yml .gitignore .python-version
     Procfile README.md app.json application/__init__.py application/migrations/__init__.py
@@ -25,7 +25,7 @@ FILES = """
     application/views.py bootstrap.py gunicorn.conf.py identity/__init__.py identity/admin.py
     identity/forms.py identity/lockout.py identity/migrations/0001_initial.py
     identity/migrations/__init__.py identity/models.py manage.py project/__init__.py
-    project/apps.py project/asgi.py project/checks.py project/context_processors.py
+    project/apps.py project/checks.py project/context_processors.py
     project/environment.py project/logs.py project/mail.py project/middleware.py
     project/settings.py project/urls.py project/views.py project/wsgi.py pyproject.toml
     static/favicon.svg static/site.css templates/400.html templates/403.html
@@ -34,7 +34,7 @@ FILES = """
     tests/__init__.py tests/production.env tests/test_deploy.py
     tests/test_site.py
 """.split()
-ERROR_TRACKING = "project/error_tracking.py"
+ERROR_TRACKING = {"project/errors.py", "project/error_tracking.py"}
 NOT_IN_GIT = {".env", "db.sqlite3"}
 
 # What a shell has set for another site, project or taste: who is tested here has none of it.
@@ -81,7 +81,7 @@ def variables(path):
 
 def files_with(error_tracker):
     """Return the paths of all files that are generated for a tracker."""
-    return {*FILES} if error_tracker == "none" else {*FILES, ERROR_TRACKING}
+    return {*FILES} if error_tracker == "none" else {*FILES, *ERROR_TRACKING}
 
 
 def procfile(folder):

@@ -268,3 +268,40 @@ def test_runserver_with_debug_off_does_not_redirect(site, copy_of, serve, free_p
 
     assert location == "/admin/login/?next=/admin/"
     assert "DEBUG is off" in (own.path / f"server-{free_port}.log").read_text()
+
+
+PASSWORDS = """
+import itertools, string
+from urllib.parse import unquote
+from project.environment import Problem, parse_database
+from project.mail import mailer
+odd = ["", *string.punctuation, " ", "é", "%2F", "12", "//", "[x]", ":1/", "1?a=", "#@", "@1:2/"]
+tried = refused = 0
+for one, two in itertools.product(odd, odd):
+    password = f"12{one}34{two}56"
+    postgres = f"postgres://user:{password}@host:5432/name"
+    smtp = f"smtp+tls://user:{password}@host:587"
+    for parse, url in ((parse_database, postgres), (mailer, smtp)):
+        tried += 1
+        try:
+            config = parse(url)
+        except Problem as problem:
+            refused += 1
+            assert not any(it in str(problem) for it in ("12", "34", "56")), problem
+            continue
+        config = config.get("OPTIONS", {}) if parse is mailer else config
+        known = {name.upper(): str(value) for name, value in config.items()}
+        assert known.pop("PASSWORD") in (password, unquote(password)), url
+        assert known["HOST"] == "host" and known["PORT"] in ("5432", "587"), url
+        assert known.get("NAME", "name") == "name", url
+assert tried > 2000 and tried / 10 < refused < tried / 2, refused
+"""
+
+
+def test_passwords_that_are_not_encoded(deployed):
+    """They are taken whole or refused; no part is read as a host, a port or a name, and printed."""
+    site = deployed()
+
+    done = site.shell(PASSWORDS, env=site.production())
+
+    assert done.returncode == 0, done.out

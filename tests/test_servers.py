@@ -21,7 +21,7 @@ WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterator
 
 
 def documented(server):
-    """Return what servers.md has for a server: what to type, its web line, the end of asgi.py."""
+    """Return what servers.md has for a server: what to type, its web line, and its asgi.py."""
     text = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
     add, web = re.search(
         rf"## {server}\n+```\n(uv add .+)\n```\n+In the `Procfile`:\n+```\nweb: (.+)\n```", text
@@ -34,7 +34,7 @@ def served(deployed, collect, environment, serve, postgres, free_port):
     """Return a function that gives a FailingSite on a server, with its own .venv and database."""
 
     def start(server, tracker):
-        add, web, end_of_asgi = documented(server)
+        add, web, asgi = documented(server)
         site = deployed(tracker.kind)
         shared = (site.path / ".venv").resolve()
         (site.path / ".venv").unlink()
@@ -44,8 +44,7 @@ def served(deployed, collect, environment, serve, postgres, free_port):
         assert added.returncode == 0, added.out
         failing = FailingSite(site, tracker, free_port)
         failing.site.replace("Procfile", procfile(site.path)["web"], web)
-        with (site.path / "project" / "asgi.py").open("a", encoding="utf-8") as asgi:
-            asgi.write(end_of_asgi)
+        (site.path / "project" / "asgi.py").write_text(asgi, encoding="utf-8")
         url = postgres.database(f"site{free_port}")
         failing.variables |= {"DATABASE_URL": url, "PYTHONWARNINGS": WARNINGS}
         collect(site)

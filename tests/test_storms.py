@@ -12,7 +12,7 @@ from fake_tracker import FakeTracker
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 # What the site itself writes: its errors, and lines of gunicorn's and its own.
-ERROR = r"(?s:ERROR django\.request .*?\nRuntimeError: crash in view\n)"
+ERROR = r"(?s:ERROR django\.request .*?\n  RuntimeError: crash in view\n)"
 OWN = rf"{ERROR}|\[\d{{4}}-.*\n|INFO project .*\n"
 
 

@@ -190,11 +190,29 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
     log = failing.log()
     for place in PLACES:
         line = f"ERROR django.request [id-{place}] Internal Server Error: /crash/secret/"
-        assert log.count(f"{line}\nTraceback") == log.count(f"[id-{place}]") == 1
+        assert log.count(f"{line}\n  Traceback") == log.count(f"[id-{place}]") == 1
         assert log.count(f"RuntimeError: crash in {place}\n") == 1
     assert "stranger" not in log
     assert log.count("Error tracking is") == 1
     assert f"[-] Error tracking is on: {kind.capitalize()}, staging\n" in log
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_of_one_error_hides_no_other(failing_site, serve, kind):
+    """Two hundred of one, which a stranger may cause, then two others."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.variables["HEROKU_BUILD_COMMIT"] = "built"
+        failing.start(serve)
+        for _ in range(200):
+            assert failing.visit("/crash/secret/")[0] == 500
+        for place in ("first", "last"):
+            assert failing.visit("/crash/secret/", **{"X-Crash": place})[0] == 500
+        tracker.wait_for(62)
+        texts = [summary(kind, report)[0] for report in tracker.reports(failing.site.python)]
+
+    assert 30 <= texts.count("crash in view") <= 60
+    assert texts.count("crash in first") == texts.count("crash in last") == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

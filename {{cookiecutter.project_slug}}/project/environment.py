@@ -148,6 +148,12 @@ def parse_hosts(text):
     return hosts
 
 
+def is_cut(url):
+    """Return whether something in a password has cut a URL, so that a part of it is read as a name."""
+    authority = re.split("[/?#]", url.partition("://")[2])[0]
+    return "#" in url or "@" in url.partition("://")[2].removeprefix(authority)
+
+
 def parse_database(url):
     """Return an entry of DATABASES; raise Problem where `url` is not that of a database."""
     try:
@@ -157,8 +163,7 @@ def parse_database(url):
     except (ValueError, Warning):
         config = {}
     scheme, name = url.partition("://")[0], config.get("NAME", "")
-    is_cut = "@" in name and "lite" not in scheme  # by a / in the password
-    if scheme not in DATABASES or not name or is_cut:
+    if scheme not in DATABASES or not name or ("lite" not in scheme and is_cut(url)):
         raise Problem(
             "is not the URL of a database, such as postgres://user:password@host:5432/name; "
             "in a password, write / as %2F, ? as %3F, # as %23 and @ as %40"

@@ -9,9 +9,10 @@ ID = re.compile(r"[\w+/=.:-]{1,200}", re.ASCII)
 request_id = ContextVar("request_id", default="-")
 
 
-def safe_id(text):
-    """Return a request's id, which stands in log and pages; a fresh one for what is none."""
-    return text if ID.fullmatch(text) else str(uuid.uuid4())
+def begin(text):
+    """Take the id that a router gave a request for the lines to come, or a fresh one; return it."""
+    request_id.set(text if ID.fullmatch(text) else str(uuid.uuid4()))
+    return request_id.get()
 
 
 class RequestId(logging.Filter):

@@ -1,7 +1,7 @@
 from django.core.mail.backends.base import BaseEmailBackend
 from environ import Env, ImproperlyConfigured
 
-from project.environment import Problem
+from project.environment import Problem, is_cut
 
 
 class UnsetBackend(BaseEmailBackend):
@@ -23,7 +23,8 @@ def mailer(url):
     scheme = url.partition("://")[0]
     if scheme == "consolemail":
         return {"BACKEND": config["EMAIL_BACKEND"]}
-    if scheme not in {"smtp", "smtp+tls", "smtp+ssl"} or not config.get("EMAIL_HOST"):
+    known = scheme in {"smtp", "smtp+tls", "smtp+ssl"} and config.get("EMAIL_HOST")
+    if not known or is_cut(url):
         raise Problem(
             "is not a mail server, such as smtp+tls://user:password@host:587; in a user name or "
             "password, write / as %2F, # as %23, ? as %3F and @ as %40"

@@ -5,20 +5,6 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 
-from project import logs
-
-
-def request_id(get_response):
-    """Have one id for a request: the router's, or a fresh one where that is missing or odd."""
-
-    def middleware(request):
-        request_id = logs.safe_id(request.META.get("HTTP_X_REQUEST_ID", ""))
-        request.META["HTTP_X_REQUEST_ID"] = request_id
-        logs.request_id.set(request_id)
-        return get_response(request)
-
-    return middleware
-
 
 def health(get_response):
     """Answer /healthz, and /readyz where the database does, before hosts and https are looked at.

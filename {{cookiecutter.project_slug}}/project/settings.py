@@ -42,7 +42,6 @@ INSTALLED_APPS = [
 
 # WhiteNoise comes below what sets headers, so that static files carry them, too.
 MIDDLEWARE = [
-    "project.middleware.request_id",
     "project.middleware.health",
     "project.middleware.policies",
     "django.middleware.security.SecurityMiddleware",

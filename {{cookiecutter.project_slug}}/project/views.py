@@ -12,6 +12,8 @@ from django.templatetags.static import static
 from django.utils.csp import CSP
 from django.views.decorators.csrf import csrf_exempt
 
+from project import logs
+
 ERROR_PAGES = ["400", "403", "403_csrf", "404", "429", "500"]
 
 logger = logging.getLogger(__name__)
@@ -50,8 +52,7 @@ def page_not_found(request, exception):
 def server_error(request):
     """Show 500.html with the request's id, which the log has, too; or a line, if that fails."""
     try:
-        request_id = request.headers.get("X-Request-Id", "")
-        page = render_to_string("500.html", {"request_id": request_id})
+        page = render_to_string("500.html", {"request_id": logs.request_id.get()})
     except Exception:  # an error here would be told of once for each middleware
         page = "<h1>Something went wrong</h1>"
     return HttpResponseServerError(page)

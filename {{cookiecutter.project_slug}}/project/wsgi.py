@@ -7,18 +7,21 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
+from project import logs
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 
-def readable(application):
-    """Have only bodies that Django can read.
+def prepared(application):
+    """Give a request an id, and a body that Django can read.
 
-    One that comes in chunks is read here, and counted: Django takes it for an empty one. Of one
+    A body that comes in chunks is read here, and counted: Django takes it for an empty one. Of one
     that is too long, only so much is read that project.middleware can tell. Python has codecs for
     more than text; a charset that is none is left out, like one that is unknown.
     """
 
-    def read(environ, start_response):
+    def prepare(environ, start_response):
+        environ["HTTP_X_REQUEST_ID"] = logs.begin(environ.get("HTTP_X_REQUEST_ID", ""))
         kind = environ.get("CONTENT_TYPE", "")
         try:
             b" ".decode(parse_header_parameters(kind)[1].get("charset", "utf-8"), "replace")
@@ -33,10 +36,10 @@ def readable(application):
             body.seek(0)
         return application(environ, start_response)
 
-    return read
+    return prepare
 
 
-application = readable(get_wsgi_application())
+application = prepared(get_wsgi_application())
 logger = logging.getLogger("project")
 logger.info("Error tracking is %s", settings.ERROR_TRACKING)
 if "runserver" in sys.argv and not settings.DEBUG:
