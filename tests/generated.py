@@ -25,7 +25,8 @@ FILES = """
     application/views.py bootstrap.py gunicorn.conf.py identity/__init__.py identity/admin.py
     identity/forms.py identity/lockout.py identity/migrations/0001_initial.py
     identity/migrations/__init__.py identity/models.py manage.py project/__init__.py
-    project/apps.py project/checks.py project/context_processors.py
+    project/apps.py project/checks/__init__.py project/checks/data.py
+    project/checks/pages.py project/checks/security.py project/context_processors.py
     project/environment.py project/logs.py project/mail.py project/middleware.py
     project/settings.py project/urls.py project/views.py project/wsgi.py pyproject.toml
     static/favicon.svg static/site.css templates/400.html templates/403.html

@@ -26,6 +26,7 @@ def without(name):
 
 def edit(site, file, old, new, needed=False):
     path = site.path / file
+    path.parent.mkdir(exist_ok=True)
     text = path.read_text() if path.exists() else ""
     assert not needed or old in text
     path.write_text(text.replace(old, new) if old else text + new)
@@ -127,6 +128,22 @@ OURS = {
         '\nurlpatterns.append(path("a/", include("django.contrib.auth.urls")))\n',
     ),
     "deploy.E025": write("templates/404.html", "{% url 'no-page' %}"),
+    "deploy.E026": append('SECRET_KEY = "abcdefghij0123456789" * 3'),
+    "deploy.E027": append('SECRET_KEY = "Zt5Qx8Lw2Nn7Rk3Hs9Vb4Jm6Gd1Fy0PcUeXaToIiWqKzEhMvBg"'),
+    "deploy.E028": append("AXES_ENABLED = False"),
+    "deploy.E029": append('PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]'),
+    "deploy.E030": append("AUTH_PASSWORD_VALIDATORS = []"),
+    "deploy.E031": append('SECURE_CSP["script-src"].append("https:")'),
+    "deploy.E032": append("WHITENOISE_ROOT = BASE_DIR"),
+    "deploy.E033": append('SESSION_COOKIE_SAMESITE = "None"'),
+    "deploy.E034": lambda site: (
+        write("debug_toolbar/__init__.py", "")(site),
+        append('INSTALLED_APPS.append("debug_toolbar")')(site),
+    ),
+    "deploy.E035": append("CORS_ALLOW_ALL_ORIGINS = CORS_ALLOW_CREDENTIALS = True"),
+    "deploy.E036": append('ROLLBAR["locals"]["enabled"] = True'),
+    "deploy.E037": append('TEMPLATES[0]["OPTIONS"]["autoescape"] = False'),
+    "deploy.E038": append("DATA_UPLOAD_MAX_MEMORY_SIZE = None"),
     "deploy.W024": append(
         'MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", '
         '"OPTIONS": {"host": "mail.example.com"}}'
@@ -185,7 +202,7 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
     ("check", "weakness"),
     [
         ("deploy.E002", append("DATABASES = {}")),
-        ("deploy.E006", append("MIDDLEWARE.insert(0, MIDDLEWARE.pop(4))")),
+        ("deploy.E006", append("MIDDLEWARE.insert(0, MIDDLEWARE.pop(5))")),
         ("deploy.E008", append("SECURE_CSP = {}")),
         ("deploy.E009", append('LOGGING["loggers"]["django"]["propagate"] = False')),
         ("deploy.E009", append("LOGGING = {'version': 1}")),
@@ -396,7 +413,7 @@ def test_ours_do_not_trouble_the_days_work(site):
 def test_all_of_ours_are_tried(site):
     for error_tracker in ("rollbar", "sentry"):
         project = site(error_tracker).path
-        sources = [project / "project" / f"{name}.py" for name in ("checks", "error_tracking")]
+        sources = [project / "project" / "error_tracking.py", *project.glob("project/checks/*.py")]
         text = "".join(source.read_text() for source in sources)
         ids = set(re.findall(r'id="(deploy\.[EW]\d{3})"', text))
 

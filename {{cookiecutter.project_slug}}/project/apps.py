@@ -6,4 +6,4 @@ class ProjectConfig(AppConfig):
 
     def ready(self):
         # Checks register by being imported; from urls.py it would be too late for `check`.
-        from project import checks  # noqa: F401
+        from project.checks import data, pages, security  # noqa: F401

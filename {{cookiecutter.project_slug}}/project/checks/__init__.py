@@ -1,0 +1,23 @@
+"""Deployment checks for mistakes that break a site and that Django does not detect.
+
+Only `check --deploy` runs them. To silence one, add its id to SILENCED_SYSTEM_CHECKS, with the
+reason above it.
+"""
+
+from pathlib import Path
+
+from django.apps import apps
+from django.conf import settings
+
+# The last number that has been given: E038.
+
+
+def is_own(path):
+    """Return whether a path belongs to this project, and not to an installed package."""
+    path = Path(path)
+    return settings.BASE_DIR in path.parents and "site-packages" not in path.parts
+
+
+def own_apps():
+    """Return the app configs that belong to this project."""
+    return [app for app in apps.get_app_configs() if is_own(app.path)]
