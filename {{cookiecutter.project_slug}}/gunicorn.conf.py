@@ -29,9 +29,9 @@ gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.02
 # meanwhile. With gunicorn's 2 seconds, twenty clients that just stay stop the site for twenty.
 util.close_graceful = partial(util.close_graceful, timeout=0.001)
 
-# A client that says nothing for so many seconds in the middle of a request, or does not read the
-# answer, is given up.
-SILENCE = 20
+# A client that falls silent is given up: in the middle of a request's head after so many seconds, of
+# its body, or of reading the answer, after so many.
+SILENT_HEAD, SILENT_BODY = 5, 10
 
 # Longer than the 90 seconds that Heroku's router keeps a connection open: closed from this end
 # first, a request that is just then on its way would be lost.
@@ -78,7 +78,7 @@ class Logger(glogging.Logger):
     def exception(self, *args, **kwargs):
         """Say in a line what a client's silence is, instead of showing where it was noticed."""
         if isinstance(sys.exc_info()[1], BlockingIOError | TimeoutError):
-            self.warning("A client fell silent for %s seconds", SILENCE)
+            self.warning("A client fell silent, and was given up")
         else:
             super().exception(*args, **kwargs)
 
@@ -102,10 +102,11 @@ def pre_fork(server, worker):
 
 def post_fork(server, worker):
     """Bound how long a thread waits for the rest of a request's head."""
+    seconds = struct.pack("ll", SILENT_HEAD, 0)
     for listener in worker.sockets:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
 
 
 def pre_request(worker, req):
     """Bound how long a thread waits for more of a request's body, or to send more of the answer."""
-    req.unreader.sock.settimeout(SILENCE)
+    req.unreader.sock.settimeout(SILENT_BODY)

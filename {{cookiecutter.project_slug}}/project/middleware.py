@@ -4,6 +4,8 @@ from contextlib import suppress
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.http import HttpResponse
+from django.middleware.csp import get_nonce
+from django.utils.csp import build_policy
 
 
 def health(get_response):
@@ -33,7 +35,12 @@ def ready():
 
 
 def policies(get_response):
-    """Set the two security headers that Django has no setting for."""
+    """Set the two security headers that Django has no setting for, and the policy of most pages.
+
+    Django builds a content security policy anew for each answer. Only where a page has used a nonce
+    or has a policy of its own, that is needed.
+    """
+    policy = build_policy(settings.SECURE_CSP or {})
 
     def middleware(request):
         response = get_response(request)
@@ -42,6 +49,8 @@ def policies(get_response):
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )
+        if policy and not get_nonce(request) and not hasattr(response, "_csp_config"):
+            response.headers.setdefault("Content-Security-Policy", policy)
         return response
 
     return middleware

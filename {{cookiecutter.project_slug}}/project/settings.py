@@ -43,9 +43,9 @@ INSTALLED_APPS = [
 # WhiteNoise comes below what sets headers, so that static files carry them, too.
 MIDDLEWARE = [
     "project.middleware.health",
-    "project.middleware.policies",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "project.middleware.policies",
     "project.middleware.body_limit",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
