@@ -66,7 +66,7 @@ def patience(dyno):
 
 
 def test_silent_connections(live):
-    """Fifty that open and say nothing harm nobody; gunicorn waits for them when it stops."""
+    """Fifty that open and say nothing stop nobody; gunicorn waits for them when it stops."""
     with live.alone() as dyno, ExitStack() as silent:
         for _ in range(50):
             silent.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))

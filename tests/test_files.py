@@ -139,9 +139,7 @@ def test_workflows_hand_out_no_rights(project):
     """Actions by their hash, no token left in the clone; by zizmor, which asks nobody."""
     for folder in (ROOT, project):
         files = sorted(folder.glob(".github/**/*.yml"))
-        checked = run(
-            [BIN / "zizmor", "--offline", "--quiet", *files], folder
-        )
+        checked = run([BIN / "zizmor", "--offline", "--quiet", *files], folder)
         assert checked.returncode == 0, checked.out
 
 
