@@ -9,6 +9,7 @@ done with most variables: they are there to be seen.
 import json
 import logging
 import os
+import sys
 import traceback
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model, login
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import connection
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -98,6 +99,20 @@ def stack(request):
     return HttpResponse("\n".join(frame.filename for frame in traceback.extract_stack()))
 
 
+def stream(request):
+    """Fail when a part of the answer has been sent."""
+
+    def parts():
+        yield "part"
+        raise RuntimeError("crash in stream")
+
+    return StreamingHttpResponse(parts())
+
+
+def leave(request, code):
+    sys.exit(code)
+
+
 class Crashing:
     """Middleware that fails where the visitor wants it to."""
 
@@ -128,4 +143,6 @@ urlpatterns = [
     path("missing/", missing),
     path("suspicious/", suspicious),
     path("stack/", stack),
+    path("stream/", stream),
+    path("leave/<int:code>/", leave),
 ]

@@ -144,6 +144,7 @@ OURS = {
     "deploy.E036": append('ROLLBAR["locals"]["enabled"] = True'),
     "deploy.E037": append('TEMPLATES[0]["OPTIONS"]["autoescape"] = False'),
     "deploy.E038": append("DATA_UPLOAD_MAX_MEMORY_SIZE = None"),
+    "deploy.E039": append('MAILERS["default"] = {"BACKEND": "project.mail.ConsoleBackend"}'),
     "deploy.W024": append(
         'MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", '
         '"OPTIONS": {"host": "mail.example.com"}}'

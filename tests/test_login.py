@@ -321,3 +321,30 @@ def test_csp_reports_that_are_none(site, at_home):
     asked = site().shell(ODD_REPORTS, env=at_home)
 
     assert asked.returncode == 0, asked.out
+
+
+MAIL = """
+from django.contrib.auth import get_user_model
+from django.contrib.auth.forms import PasswordResetForm
+get_user_model().objects.create_user("lovelace", "ada@example.com", "right")
+form = PasswordResetForm({"email": "ada@example.com"})
+assert form.is_valid()
+form.save(domain_override="a-rather-long-name-of-a-host.example.com", use_https=True)
+"""
+
+
+def test_mail_at_home_is_printed_with_links_that_work(site, copy_of, at_home):
+    own = copy_of(site())
+    own.replace(
+        "project/urls.py",
+        "urlpatterns = [",
+        'urlpatterns = [\n    path("accounts/", include("django.contrib.auth.urls")),',
+    )
+
+    sent = own.shell(MAIL, env=at_home)
+
+    assert sent.returncode == 0, sent.out
+    assert "To: ada@example.com\n" in sent.stdout and "Subject: Password reset" in sent.stdout
+    assert re.search(
+        r"^https://a-rather\S+/accounts/reset/\S+/\S{30,}/$", sent.stdout, re.MULTILINE
+    )

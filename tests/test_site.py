@@ -103,9 +103,8 @@ def test_a_page_for_errors_that_fails_itself(site, copy_of, at_home):
     changed = copy_of(site())
     changed.replace("templates/500.html", "{{ request_id }}</code>", "{% url 'no-more' %}</code>")
     show = (
-        "from django.test import RequestFactory; from project.views import server_error; "
-        "request = RequestFactory(headers={'X-Request-Id': 'an-id'}).get('/'); "
-        "answer = server_error(request); print(answer.status_code, answer.content.decode())"
+        "from project import logs, views; logs.begin('an-id'); "
+        "answer = views.server_error(None); print(answer.status_code, answer.content.decode())"
     )
 
     assert changed.shell(show, env=at_home).stdout == "500 <h1>Something went wrong</h1>\n"
@@ -116,8 +115,9 @@ def test_gunicorn_knows_each_of_its_settings(site):
     """It passes over a name that it does not know without a word."""
     show = (
         "import runpy; from gunicorn.config import KNOWN_SETTINGS as known; "
-        "names = runpy.run_path('gunicorn.conf.py').keys() - {'gc', 'os', 'gthread'}; "
-        "print({name for name in names if name[0] != '_'} - {setting.name for setting in known})"
+        "names = {name for name, value in runpy.run_path('gunicorn.conf.py').items() "
+        "if isinstance(value, (int, str, dict)) and name[0] != '_' and not name.isupper()}; "
+        "print(names - {setting.name for setting in known})"
     )
 
     shown = site().run(site().python, "-c", show)
@@ -133,3 +133,43 @@ def test_web_concurrency_that_loses_is_named(deployed, collect, serve, free_port
 
     log = (site.path / f"server-{free_port}.log").read_text()
     assert "WEB_CONCURRENCY=5 has no effect: the Procfile says --workers 2" in log
+
+
+POLICIES = """
+import sys
+from types import SimpleNamespace
+from django.conf import settings
+from django.http import HttpResponse
+from django.middleware.csp import get_nonce
+from django.test import Client, override_settings
+from django.urls import path
+from django.utils.csp import CSP, build_policy
+from django.views.decorators.csp import csp_override
+
+def page(request):
+    return HttpResponse("page")
+
+sys.modules["pages"] = SimpleNamespace(urlpatterns=[
+    path("usual/", page),
+    path("own/", csp_override({"default-src": [CSP.SELF]})(page)),
+    path("none/", csp_override({})(page)),
+    path("nonce/", lambda request: HttpResponse(f"{get_nonce(request)}")),
+])
+with override_settings(ROOT_URLCONF="pages", SECURE_SSL_REDIRECT=False, ALLOWED_HOSTS=["*"]):
+    asked = {it: Client().get(f"/{it}/") for it in ("usual", "own", "none", "nonce")}
+policies = {it: answer.headers.get("Content-Security-Policy") for it, answer in asked.items()}
+assert policies["usual"] == build_policy(settings.SECURE_CSP), policies
+assert policies["own"] == "default-src 'self'", policies
+assert policies["none"] is None, policies
+nonce = asked["nonce"].content.decode()
+assert policies["nonce"] == build_policy(settings.SECURE_CSP, nonce) != policies["usual"], policies
+"""
+
+
+def test_pages_have_the_policy_that_django_would_send(deployed):
+    """Also where a view overrides it, or a page has used its nonce."""
+    site = deployed()
+
+    asked = site.shell(POLICIES, env=site.production())
+
+    assert asked.returncode == 0, asked.out

@@ -1,5 +1,6 @@
 """What a tracker gets to know of an error, and what it does not, from the site as it runs live."""
 
+import http.client
 import re
 
 import pytest
@@ -149,7 +150,8 @@ def test_most_secrets_would_get_out_with_the_client_as_it_comes(
 def summary(kind, report):
     """Return what an item says: what happened, in which request, at which commit, and where."""
     if kind == "rollbar":
-        text = report["body"]["trace"]["exception"]["message"]
+        trace = report["body"].get("trace") or report["body"]["trace_chain"][0]
+        text = trace["exception"]["message"]
         request = report["custom"]["request_id"]
         return text, request, report["code_version"], report["environment"], report["context"]
     text = report["exception"]["values"][0]["value"]
@@ -195,6 +197,30 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
     assert "stranger" not in log
     assert log.count("Error tracking is") == 1
     assert f"[-] Error tracking is on: {kind.capitalize()}, staging\n" in log
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_would_end_a_worker_or_a_stream(failing_site, serve, kind):
+    """Each is an item and a line with the request's id, and the next visitor notices nothing."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.variables["HEROKU_BUILD_COMMIT"] = "built"
+        failing.start(serve)
+        with pytest.raises(http.client.IncompleteRead):
+            failing.visit("/stream/", **{"X-Request-Id": "id-stream"})
+        for code in (0, 3):
+            assert failing.visit(f"/leave/{code}/", **{"X-Request-Id": f"id-{code}"})[0] == 500
+        assert failing.visit("/stack/")[0] == 200
+        tracker.wait_for(3)
+        told = [summary(kind, report)[:2] for report in tracker.reports(failing.site.python)]
+
+    assert {it[1] for it in told} == {"id-stream", "id-0", "id-3"} and len(told) == 3
+    assert ("crash in stream", "id-stream") in told
+    log = failing.log()
+    assert log.count("Traceback") == 3 + 2  # an exit is the cause of another
+    for request in ("id-stream", "id-0", "id-3"):
+        assert log.count(f"[{request}]") == 1
+    assert "Booting worker" in log and log.count("Booting worker") == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

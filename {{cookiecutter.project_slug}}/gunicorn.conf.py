@@ -37,9 +37,10 @@ SILENT_HEAD, SILENT_BODY = 5, 10
 # first, a request that is just then on its way would be lost.
 keepalive = 95
 
-# Heroku gives up a request after 30 seconds, and kills 30 seconds after SIGTERM: be done by then.
-timeout = 20
+# Heroku kills 30 seconds after SIGTERM: what is then on its way is answered or dropped before. No
+# number here ends a request: `timeout` is for a worker whose main thread hangs.
 graceful_timeout = 20
+timeout = 20
 
 # The application is loaded once and shared: two workers take a fifth less memory to start with.
 preload_app = True

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 # What Heroku's router and others write. Longer or with other characters, it is a client's invention.
 ID = re.compile(r"[\w+/=.:-]{1,200}", re.ASCII)
 
-request_id = ContextVar("request_id", default="-")
+request_id = ContextVar("request_id", default="")
 
 
 def begin(text):
@@ -19,7 +19,7 @@ class RequestId(logging.Filter):
     """Gives each line the id under which the router knows the request, or a dash."""
 
     def filter(self, record):
-        record.request_id = request_id.get()
+        record.request_id = request_id.get() or "-"
         return True
 
 

@@ -1,11 +1,42 @@
+import errno
+import logging
 import time
 from contextlib import suppress
 
 from django.conf import settings
+from django.core.signals import got_request_exception
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.middleware.csp import get_nonce
 from django.utils.csp import build_policy
+
+logger = logging.getLogger(__name__)
+
+
+def crashes(get_response):
+    """Treat what Django lets pass like every other error: an exit, and what breaks off an answer."""
+
+    def middleware(request):
+        try:
+            response = get_response(request)
+        except SystemExit as error:  # it would end the worker, with all other requests
+            raise RuntimeError("sys.exit() was called while a request was answered") from error
+        if response.streaming and not response.is_async and not hasattr(response, "file_to_stream"):
+            response.streaming_content = watched(request, response.streaming_content)
+        return response
+
+    return middleware
+
+
+def watched(request, content):
+    """Yield the parts of an answer; tell of an error in between, and have the connection closed."""
+    try:
+        yield from content
+    except Exception as error:
+        got_request_exception.send(None, request=request)
+        logger.error("Answer broken off: %s", request.path, exc_info=True)
+        # gunicorn closes without a traceback of its own when the client seems to have gone.
+        raise BrokenPipeError(errno.EPIPE, "answer broken off") from error
 
 
 def health(get_response):

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
 
 # WhiteNoise comes below what sets headers, so that static files carry them, too.
 MIDDLEWARE = [
+    "project.middleware.crashes",
     "project.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -77,15 +78,21 @@ TEMPLATES = [
     },
 ]
 
-# An option in DATABASE_URL, such as ?sslmode=disable, wins over the one here.
-DATABASES = {"default": env.db("DATABASE_URL")}
-if DATABASES["default"]["ENGINE"].endswith(("postgresql", "postgis")):
+database = env.db("DATABASE_URL")
+options = {}
+if database["ENGINE"].endswith(("postgresql", "postgis")):
     # Connections are kept for a minute and tried before use: no error after the database restarts.
-    kept = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    # Connecting takes 3 seconds at most, and TLS.
-    options = {"connect_timeout": 3, "sslmode": "require"}
-    options |= DATABASES["default"].get("OPTIONS", {})
-    DATABASES["default"] = kept | DATABASES["default"] | {"OPTIONS": options}
+    database = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True} | database
+    # Connecting takes 3 seconds at most, and TLS; a connection is given up where nothing arrives
+    # for 5.
+    options = {"connect_timeout": 3, "sslmode": "require", "tcp_user_timeout": 5000}
+    options |= {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 2}
+elif database["ENGINE"].endswith(("sqlite3", "spatialite")):
+    # Who writes waits for who does, instead of failing at once; who reads waits for nobody.
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+    options["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"
+# An option in DATABASE_URL, such as ?sslmode=disable, wins over the one here.
+DATABASES = {"default": database | {"OPTIONS": options | database.get("OPTIONS", {})}}
 
 AUTH_USER_MODEL = "identity.User"
 LOGIN_REDIRECT_URL = "/"
@@ -182,7 +189,7 @@ SECURE_HSTS_PRELOAD = True
 
 # A check that something else takes care of goes here, with its reason above it.
 SILENCED_SYSTEM_CHECKS = [{% if cookiecutter.hsts == "proxy" %}
-    # The proxy in front of this site sends Strict-Transport-Security.
+    # The proxy in front of this site sends Strict-Transport-Security. PROXY_COUNT is to be set, too.
     "security.W004",
 {% endif %}]
 

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from django.views.decorators.csp import csp_override
 from django.views.static import serve
 
 from project import views
@@ -25,8 +26,10 @@ urlpatterns = [
 ]
 
 if settings.DEBUG:
+    # Without a policy, which stops a browser's own page for an image.
+    media = csp_override({})(login_not_required(serve))
     urlpatterns += [
         path("csp-report/", views.csp_report),
         path("errors/<str:name>/", views.error_page),
-        *static(settings.MEDIA_URL, login_not_required(serve), document_root=settings.MEDIA_ROOT),
+        *static(settings.MEDIA_URL, media, document_root=settings.MEDIA_ROOT),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.apps import apps
 from django.conf import settings
 
-# The last number that has been given: E038.
+# The last number that has been given: E039.
 
 
 def is_own(path):

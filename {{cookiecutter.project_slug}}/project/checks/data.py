@@ -120,6 +120,12 @@ def check_mail(app_configs, **kwargs):
             "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587",
             id="deploy.E023",
         )
+    if mailer["BACKEND"] == "project.mail.ConsoleBackend":
+        yield Error(
+            "EMAIL_URL is consolemail:// and prints mail into the log, instead of sending it.",
+            "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587",
+            id="deploy.E039",
+        )
     options = mailer.get("OPTIONS", {})
     is_encrypted = options.get("use_tls") or options.get("use_ssl")
     if options.get("host", "localhost") not in LOCAL_HOSTS and not is_encrypted:
