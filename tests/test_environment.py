@@ -178,10 +178,15 @@ def test_a_required_variable_of_the_owner_is_named(deployed, read):
         ('DATABASES["default"]["CONN_MAX_AGE"]', {}, "60"),
         ('DATABASES["default"]["CONN_MAX_AGE"]', {"DATABASE_URL": "postgres://u:p@h/n?conn_max_age=0"}, "0"),
         (
-            '[DATABASES["default"][it] for it in ("CONN_HEALTH_CHECKS", "ENGINE", "OPTIONS")]',
+            '[DATABASES["default"][it] for it in ("CONN_HEALTH_CHECKS", "ENGINE")] + '
+            '[DATABASES["default"]["OPTIONS"][it] for it in ("connect_timeout", "pool")]',
             {"DATABASE_URL": "postgis://u:p@h/n?conn_health_checks=false&pool=true"},
-            "[False, 'django.contrib.gis.db.backends.postgis', "
-            "{'connect_timeout': 3, 'sslmode': 'require', 'pool': True}]",
+            "[False, 'django.contrib.gis.db.backends.postgis', 3, True]",
+        ),
+        (
+            '[DATABASES["default"]["OPTIONS"][it] for it in ("transaction_mode", "timeout")]',
+            {"DATABASE_URL": "sqlite:///x.sqlite3?transaction_mode=DEFERRED"},
+            "['DEFERRED', 20]",
         ),
         ('MAILERS["default"]["OPTIONS"]["port"]', {"EMAIL_URL": "smtp+ssl://u:p@h"}, "465"),
         ('MAILERS["default"]["OPTIONS"]["port"]', {"EMAIL_URL": "smtp+tls://u:p@h"}, "587"),

@@ -13,6 +13,7 @@ from generated import CHECKLIST, release, run
 pytestmark = pytest.mark.slow
 
 SETTINGS = "project/settings.py"
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 
 def append(line):
@@ -203,7 +204,7 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
     ("check", "weakness"),
     [
         ("deploy.E002", append("DATABASES = {}")),
-        ("deploy.E006", append("MIDDLEWARE.insert(0, MIDDLEWARE.pop(5))")),
+        ("deploy.E006", append(f'MIDDLEWARE.remove("{WHITENOISE}"); MIDDLEWARE.insert(0, "{WHITENOISE}")')),
         ("deploy.E008", append("SECURE_CSP = {}")),
         ("deploy.E009", append('LOGGING["loggers"]["django"]["propagate"] = False')),
         ("deploy.E009", append("LOGGING = {'version': 1}")),

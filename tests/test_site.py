@@ -173,3 +173,35 @@ def test_pages_have_the_policy_that_django_would_send(deployed):
     asked = site.shell(POLICIES, env=site.production())
 
     assert asked.returncode == 0, asked.out
+
+
+WRITES = """
+import threading
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+errors = []
+
+def write(number):
+    for n in range(250):
+        try:
+            with transaction.atomic():
+                Group.objects.filter(name="counter").exists()  # reading first is what fails
+                Group.objects.create(name=f"{number} {n}")
+        except Exception as error:
+            errors.append(error)
+    connection.close()
+
+threads = [threading.Thread(target=write, args=[number]) for number in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(Group.objects.count(), errors[:1])
+"""
+
+
+def test_eight_threads_write_to_sqlite(site, copy_of, at_home):
+    """As runserver's do, and gunicorn's where deploy.E002 is silenced."""
+    written = copy_of(site()).shell(WRITES, env=at_home)
+
+    assert written.stdout == "2000 []\n", written.out
