@@ -160,6 +160,16 @@ def test_no_line_of_a_strangers_own(live):
     assert ids and all(re.fullmatch(r"[0-9a-f-]{36}|-", it) for it in ids), ids
 
 
+def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(live):
+    """Such as one with the browser in it, which is a header's raw text."""
+    arguments = "--access-logfile - --access-logformat '%(m)s %(a)s'"
+    with live.alone(GUNICORN_CMD_ARGS=arguments) as dyno:
+        agent = "User-Agent: x\x85ERROR forged\x9b2J"
+        lines = lines_of(dyno, lambda: answer_to(dyno, head("GET /healthz", agent)))
+
+    assert "GET x\\x85ERROR forged\\x9b2J" in lines, lines
+
+
 def test_the_request_id_of_the_router_is_kept(live):
     dyno = live.dynos[0]
     lines = lines_of(
