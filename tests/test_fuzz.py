@@ -209,6 +209,45 @@ def statuses(live, examples):
     return counts
 
 
+FORM = "application/x-www-form-urlencoded"
+TOKENS = {"Cookie": f"csrftoken={TOKEN}", "Origin": f"https://{HOST}"}
+# What was a 500 once, or is one under Django's own error pages.
+KNOWN = {
+    "a long name": ("POST", "/accounts/login/", {"Content-Type": FORM}, {"username": "a" * 256}, 200),
+    "a form in latin-1": (
+        "POST", "/accounts/login/", {"Content-Type": f"{FORM}; charset=latin-1"}, {}, 400
+    ),
+    "a charset that is no text": ("GET", "/", {"Content-Type": "text/plain; charset=hex"}, {}, 200),
+    "a charset that is undefined": (
+        "POST", "/accounts/login/", {"Content-Type": f"{FORM}; charset=undefined"}, {}, 200
+    ),
+    "a form without a boundary": (
+        "POST", "/accounts/login/", {"Content-Type": "multipart/form-data"}, {}, 400
+    ),
+    "a form without a boundary, for no page": (
+        "POST", "/nothing/", {"Content-Type": "multipart/form-data"}, {}, 404
+    ),
+    "a form in latin-1, for no page": (
+        "POST", "/nothing/", {"Content-Type": f"{FORM}; charset=latin-1"}, {}, 404
+    ),
+    "an address that is none": (
+        "POST", "/accounts/login/", {"Content-Type": FORM, "X-Forwarded-For": "unknown"}, {}, 200
+    ),
+    "NUL in a name": ("POST", "/accounts/login/", {"Content-Type": FORM}, {"username": "\0"}, 200),
+    "NUL in a session": ("GET", "/", {"Cookie": "__Host-sessionid=%00%00%00%00%00%00%00%00"}, {}, 200),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_odd_requests(live, name):
+    method, path, headers, fields, status = KNOWN[name]
+    form = {"username": "ada", "password": "wrong"} | fields | {"csrfmiddlewaretoken": TOKEN}
+
+    request = sent((method, path, TOKENS | headers, encoded(form)), in_chunks=False)
+
+    assert status_of(live.dynos[0].port, request) == status
+
+
 def test_odd_requests(live):
     counts = statuses(live, 300)
 
