@@ -310,10 +310,20 @@ def test_a_site_where_every_page_wants_a_login(site, copy_of, at_home):
 
 
 ODD_REPORTS = """
+import json
 from django.test import Client
-for body in ("", "x", "1", "[]", "{}", '{"csp-report": 1}', '{"csp-report": {"blocked-uri": {}}}'):
+def report(blocked="http://x/", page="http://localhost/", **more):
+    told = {"blocked-uri": blocked, "document-uri": page, "effective-directive": "img-src"}
+    return json.dumps({"csp-report": told | more})
+
+odd = ["", "x", "1", "[]", "{}", '{"csp-report": 1}', '{"csp-report": {"blocked-uri": {}}}']
+odd += ["[" * 100_000, '{"csp-report": ' + "9" * 5000 + "}", b"\\xff", report("http://[")]
+odd += [report(page="http://["), report(**{"source-file": "http://["})]
+for body in odd:
     answer = Client(SERVER_NAME="localhost").post("/csp-report/", body, content_type="text/plain")
-    assert answer.status_code == 400, body
+    assert answer.status_code == 400, body[:99]
+forged = report("http://x/\\r\\nERROR forged\\x1b[2J\\ud800", **{"line-number": "1\\nERROR"})
+assert Client(SERVER_NAME="localhost").post("/csp-report/", forged, "text/plain").status_code == 204
 """
 
 
@@ -321,6 +331,9 @@ def test_csp_reports_that_are_none(site, at_home):
     asked = site().shell(ODD_REPORTS, env=at_home)
 
     assert asked.returncode == 0, asked.out
+    assert "CSP stopped http://x/" in asked.stderr
+    assert "\\x1b[2J\\ud800" in asked.stderr and "\x1b" not in asked.stderr
+    assert not [line for line in asked.stderr.splitlines() if line.startswith("ERROR")]
 
 
 MAIL = """

@@ -76,12 +76,12 @@ def csp_report(request):
         blocked = str(report["blocked-uri"])
         directive = str(report["effective-directive"]).removesuffix("-elem")
         page = urlsplit(str(report["document-uri"]))
-    except (KeyError, TypeError, ValueError):
+        place, script = page.path, urlsplit(str(report.get("source-file", ""))).path
+        place += f", in {script}" if script not in ("", page.path) else ""
+        place += f", line {report['line-number']}" if report.get("line-number") else ""
+        advice = csp_advice(blocked, directive, page.netloc)
+    except (KeyError, RecursionError, TypeError, ValueError):
         return HttpResponseBadRequest()
-    place, script = page.path, urlsplit(str(report.get("source-file", ""))).path
-    place += f", in {script}" if script not in ("", page.path) else ""
-    place += f", line {report['line-number']}" if report.get("line-number") else ""
-    advice = csp_advice(blocked, directive, page.netloc)
     logger.warning("CSP stopped %s (%s) on %s. %s", blocked, directive, place, advice)
     return HttpResponse(status=204)
 
