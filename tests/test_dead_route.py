@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 
 import pytest
@@ -71,6 +71,17 @@ def ask(path):
             return answer.status, time.monotonic() - began
 
 
+def wait_for(path):
+    """Return when it is answered with 200."""
+    until = time.monotonic() + 30
+    while True:
+        with suppress(OSError):
+            if ask(path)[0] == 200:
+                return
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 def test_a_route_that_dies(deployed, network, database, record_property):
     site = deployed()
     (site.path / "staticfiles").mkdir()
@@ -80,20 +91,13 @@ def test_a_route_that_dies(deployed, network, database, record_property):
     line = f"ip netns exec {network} {procfile(site.path)['web']}"
     with subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=site.path, env=variables) as web:
         try:
-            until = time.monotonic() + 30
-            while True:
-                try:
-                    assert ask("/healthz")[0] == 200
-                    break
-                except OSError:
-                    assert time.monotonic() < until
-                    time.sleep(0.1)
+            wait_for("/healthz")
             assert {ask("/readyz")[0] for _ in range(16)} == {200}  # connections are kept now
             ip(f"route add blackhole {SITE}/32")
             with ThreadPoolExecutor(8) as visitors:
                 answers = [*visitors.map(ask, ["/readyz"] * 8)]
             ip(f"route delete blackhole {SITE}/32")
-            time.sleep(1)
+            wait_for("/readyz")
             assert {ask("/readyz")[0] for _ in range(8)} == {200}
         finally:
             web.terminate()
