@@ -44,6 +44,7 @@ def network():
         ip(f"-n {name} link set {name}b up")
         yield name
     finally:
+        subprocess.run(["ip", "route", "delete", "blackhole", f"{SITE}/32"])  # after a failure
         subprocess.run(["ip", "link", "delete", f"{name}a"])
         subprocess.run(["ip", "netns", "delete", name])
 
