@@ -25,6 +25,8 @@ LEFT_OUT = [
     "axes.middleware.AxesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.health",
+    "project.middleware.crashes",
+    "project.middleware.body_limit",
     "project.error_tracking.ErrorTrackingMiddleware",
 ]
 ASK = f"""
@@ -36,7 +38,7 @@ left_out, count = sys.argv[1], int(sys.argv[2])
 settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != left_out]
 if left_out == "HSTS":
     settings.SECURE_HSTS_SECONDS = 0
-handler = WSGIHandler()
+handler = getattr(project.wsgi, "prepared", lambda it: it)(WSGIHandler())  # plain has none
 for _ in range(count):
     environ = {{"REQUEST_METHOD": "GET", "PATH_INFO": "/empty/", "HTTP_HOST": "{HOST}",
                "HTTP_X_FORWARDED_PROTO": "https", "SERVER_NAME": "{HOST}", "SERVER_PORT": "80",

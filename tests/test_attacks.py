@@ -157,7 +157,7 @@ def test_no_line_of_a_strangers_own(live):
     )
     assert "secret" not in "".join(lines)
     ids = [line.partition("request_id=")[2] for line in lines if "ms request_id=" in line]
-    assert ids and all(re.fullmatch(r"[0-9a-f-]{36}|-", it) for it in ids), ids
+    assert ids and all(re.fullmatch(r"[0-9a-f]{32}|-", it) for it in ids), ids
 
 
 def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(live):
@@ -218,7 +218,7 @@ def readers(connection):
 @pytest.mark.exotic
 @pytest.mark.parametrize("what", [heads, bodies, readers])
 def test_clients_that_fall_silent(live, tell, what):
-    """They are given up after 5 or 10 seconds, in a line each; four at a time by each worker."""
+    """They are given up after 10 seconds, in a line each; four at a time by each worker."""
     with live.alone() as dyno, ExitStack() as silent:
         for _ in range(16):
             connection = silent.enter_context(socket.socket())
@@ -230,12 +230,14 @@ def test_clients_that_fall_silent(live, tell, what):
         while others(dyno, 8) < 8:
             assert time.monotonic() - began < 90
         lasted = time.monotonic() - began
-        time.sleep(max(0, 12 - lasted))
+        time.sleep(max(0, 13 - lasted))
         text = dyno.text()
 
     tell(f"16 clients fall silent: {what.__name__}", f"others wait {lasted:.0f} s")
     assert "Traceback" not in text
-    assert what is bodies or text.count("A client fell silent, and was given up") >= 8
+    # What Django reads of a body it tells itself; of readers, most are gone by then.
+    least = {heads: 8, bodies: 0, readers: 1}[what]
+    assert text.count("A client fell silent, and was given up") >= least
 
 
 @pytest.mark.exotic

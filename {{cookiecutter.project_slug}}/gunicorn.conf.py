@@ -29,9 +29,9 @@ gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.02
 # meanwhile. With gunicorn's 2 seconds, twenty clients that just stay stop the site for twenty.
 util.close_graceful = partial(util.close_graceful, timeout=0.001)
 
-# A client that falls silent is given up: in the middle of a request's head after so many seconds, of
-# its body, or of reading the answer, after so many.
-SILENT_HEAD, SILENT_BODY = 5, 10
+# A client that falls silent in the middle of a request, or of reading the answer, is given up after
+# so many seconds.
+SILENCE = 10
 
 # Longer than the 90 seconds that Heroku's router keeps a connection open: closed from this end
 # first, a request that is just then on its way would be lost.
@@ -102,12 +102,8 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    """Bound how long a thread waits for the rest of a request's head."""
-    seconds = struct.pack("ll", SILENT_HEAD, 0)
+    """Bound how long a thread waits for a client; a connection has these from its listener."""
     for listener in worker.sockets:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
-
-
-def pre_request(worker, req):
-    """Bound how long a thread waits for more of a request's body, or to send more of the answer."""
-    req.unreader.sock.settimeout(SILENT_BODY)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # in milliseconds; not on macOS
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE)

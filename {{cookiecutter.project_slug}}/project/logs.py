@@ -1,6 +1,6 @@
 import logging
+import random
 import re
-import uuid
 from contextvars import ContextVar
 
 # What Heroku's router and others write. Longer or with other characters, it is a client's invention.
@@ -11,7 +11,7 @@ request_id = ContextVar("request_id", default="")
 
 def begin(text):
     """Take the id that a router gave a request for the lines to come, or a fresh one; return it."""
-    request_id.set(text if ID.fullmatch(text) else str(uuid.uuid4()))
+    request_id.set(text if ID.fullmatch(text) else f"{random.getrandbits(128):032x}")
     return request_id.get()
 
 
