@@ -218,6 +218,9 @@ KNOWN = {
         "POST", "/accounts/login/", {"Content-Type": f"{FORM}; charset=latin-1"}, {}, 400
     ),
     "a charset that is no text": ("GET", "/", {"Content-Type": "text/plain; charset=hex"}, {}, 200),
+    "a charset that escapes": (
+        "GET", "/?next=%5C%3B", {"Content-Type": "text/plain; charset=unicode_escape"}, {}, 200
+    ),
     "a charset that is undefined": (
         "POST", "/accounts/login/", {"Content-Type": f"{FORM}; charset=undefined"}, {}, 200
     ),
