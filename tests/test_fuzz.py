@@ -102,7 +102,17 @@ kind = st.builds(
     "{}{}{}".format,
     st.sampled_from(KINDS),
     st.one_of(st.just(""), st.sampled_from(CHARSETS).map("; charset={}".format)),
-    st.one_of(st.just(""), st.just("; boundary=b"), latin.map("; boundary={}".format)),
+    st.one_of(
+        st.just(""),
+        st.just("; boundary=b"),
+        latin.map("; boundary={}".format),
+        st.builds(
+            "; {}*={}'en'{}".format,
+            st.sampled_from(["charset", "x"]),
+            st.sampled_from(CHARSETS),
+            latin,
+        ),
+    ),
 )
 long_text = st.sampled_from(["a" * 151, "a" * 256, "a" * 3000, "\u1e9e" * 300, "\ufdfa" * 200])
 field = st.one_of(odd_text, long_text, st.sampled_from(["base64", "hex", "\0"]))
@@ -218,6 +228,9 @@ KNOWN = {
         "POST", "/accounts/login/", {"Content-Type": f"{FORM}; charset=latin-1"}, {}, 400
     ),
     "a charset that is no text": ("GET", "/", {"Content-Type": "text/plain; charset=hex"}, {}, 200),
+    "a parameter in no charset": (
+        "GET", "/", {"Content-Type": "text/plain; charset*=nope''x; a*=hex'en'%41"}, {}, 200
+    ),
     "a charset that escapes": (
         "GET", "/?next=%5C%3B", {"Content-Type": "text/plain; charset=unicode_escape"}, {}, 200
     ),

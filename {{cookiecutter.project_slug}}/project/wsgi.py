@@ -12,28 +12,31 @@ from project import logs
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 
-def is_charset(name):
-    """Return whether a codec reads ASCII as ASCII. Python has some that do more, or other things."""
+def readable(kind):
+    """Return a Content-Type, without its parameters where Django could not read them.
+
+    A charset has to read ASCII as ASCII: Python has codecs that do more, or other things.
+    """
     probe = b"\\u0041+AGE-"
     try:
-        return probe.decode(name, "replace") == probe.decode()
-    except (LookupError, ValueError):
-        return False
+        charset = parse_header_parameters(kind)[1].get("charset", "utf-8")
+        if probe.decode(charset, "replace") == probe.decode():
+            return kind
+    except (LookupError, TypeError, ValueError):
+        pass
+    return kind.partition(";")[0]
 
 
 def prepared(application):
     """Give a request an id, and a body that Django can read.
 
     A body that comes in chunks is read here, and counted: Django takes it for an empty one. Of one
-    that is too long, only so much is read that project.middleware can tell. A charset that is none
-    is left out, like one that is unknown.
+    that is too long, only so much is read that project.middleware can tell.
     """
 
     def prepare(environ, start_response):
         environ["HTTP_X_REQUEST_ID"] = logs.begin(environ.get("HTTP_X_REQUEST_ID", ""))
-        kind = environ.get("CONTENT_TYPE", "")
-        if not is_charset(parse_header_parameters(kind)[1].get("charset", "utf-8")):
-            environ["CONTENT_TYPE"] = kind.partition(";")[0]
+        environ["CONTENT_TYPE"] = readable(environ.get("CONTENT_TYPE", ""))
         if "HTTP_TRANSFER_ENCODING" in environ:
             left = settings.MAX_BODY_SIZE + 1
             body = SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
