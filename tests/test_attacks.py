@@ -235,9 +235,9 @@ def test_clients_that_fall_silent(live, tell, what):
 
     tell(f"16 clients fall silent: {what.__name__}", f"others wait {lasted:.0f} s")
     assert "Traceback" not in text
-    # What Django reads of a body it tells itself; of readers, most are gone by then.
-    least = {heads: 8, bodies: 0, readers: 1}[what]
-    assert text.count("A client fell silent, and was given up") >= least
+    # What Django reads of a body it tells itself; and readers may be gone before gunicorn sends.
+    if what is heads:
+        assert text.count("A client fell silent, and was given up") >= 8
 
 
 @pytest.mark.exotic
