@@ -20,7 +20,7 @@ FEW, MANY = 20, 220  # requests: the difference leaves out what the start takes
 LEFT_OUT = [
     "nothing",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "project.middleware.policies",
+    "project.middleware.security_headers",
     "HSTS",
     "axes.middleware.AxesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -26,7 +26,7 @@ worker_connections = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 10_000) 
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.02
 
 # A worker that closes a connection waits for the client to do so, too, and does nothing else
-# meanwhile. With gunicorn's 2 seconds, twenty clients that just stay stop the site for twenty.
+# meanwhile. With gunicorn's 2 seconds, twenty clients that stay connected stop the site for 28.
 util.close_graceful = partial(util.close_graceful, timeout=0.001)
 
 # A client that falls silent in the middle of a request, or of reading the answer, is given up after

@@ -65,7 +65,7 @@ def ready():
     return HttpResponse("ok", content_type="text/plain")
 
 
-def policies(get_response):
+def security_headers(get_response):
     """Set the two security headers that Django has no setting for, and the policy of most pages.
 
     Django builds a content security policy anew for each answer. Only where a page has used a nonce

@@ -46,7 +46,7 @@ MIDDLEWARE = [
     "project.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "project.middleware.policies",
+    "project.middleware.security_headers",
     "project.middleware.body_limit",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

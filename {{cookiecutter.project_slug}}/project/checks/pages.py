@@ -14,20 +14,20 @@ from django.urls import URLPattern, get_resolver
 from django.utils.module_loading import import_string
 
 from project.checks import own_apps
+from project.checks.security import CSP_MIDDLEWARE
 from project.views import ERROR_PAGES
 
 SECURITY = "django.middleware.security.SecurityMiddleware"
-CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 
 @register(deploy=True)
 def check_static_files(app_configs, **kwargs):
-    order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP, WHITENOISE)]
+    order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP_MIDDLEWARE, WHITENOISE)]
     if WHITENOISE not in order or order[-1] != WHITENOISE:
         yield Error(
             "WhiteNoise is missing or too early: static files lack, or lack the security headers.",
-            f"In MIDDLEWARE, put {WHITENOISE} right below {CSP}.",
+            f"In MIDDLEWARE, put {WHITENOISE} right below {CSP_MIDDLEWARE}.",
             id="deploy.E006",
         )
     storage = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
