@@ -51,6 +51,16 @@ def test_no_trace_of_the_trackers_that_were_not_chosen(render, hsts):
             assert not [path for path, text in texts(project) if other in text.lower()]
 
 
+@pytest.mark.parametrize(("hsts", "count"), [("django", "1"), ("proxy", "0")])
+def test_readme_and_settings_have_the_same_number_of_proxies(render, hsts, count):
+    files = dict(texts(render(hsts=hsts).project_path))
+    row = next(it for it in files["README.md"].splitlines() if it.startswith("| `PROXY_COUNT`"))
+
+    assert re.match(rf"{count}\b", row.split(" | ")[-1])
+    assert ("not known" in row) == (hsts == "proxy")
+    assert f'"PROXY_COUNT", default={count})' in files["project/settings.py"]
+
+
 def test_no_secret_and_nothing_random(render):
     first, second = (dict(texts(render().project_path)) for _ in range(2))
 
