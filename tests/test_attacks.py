@@ -253,7 +253,7 @@ def test_clients_that_fall_silent(live, tell, what):
     assert "Traceback" not in text
     assert closed >= 8
     if what is heads:  # the others are noticed by Django or by the kernel
-        assert text.count("A client fell silent, and was given up") >= 8
+        assert text.count("A client fell silent, and was disconnected") >= 8
 
 
 @pytest.mark.exotic

@@ -1,9 +1,7 @@
-"""Makes this folder a working site: packages, deployment checks, .env, local database.
+"""Sets this folder up: packages, deployment checks, .env, local database. python bootstrap.py
 
-    python bootstrap.py
-
-Run it in a fresh clone, and again whenever it is useful. Any Python from 3.10 on can run it: the
-Python that the site uses is found here, or downloaded.
+Run it in a fresh clone, and again at any time, with Python 3.10 or newer; the site's is found or
+downloaded.
 """
 
 import sys
@@ -31,7 +29,7 @@ NO_DEV = ["--no-default-groups"]  # as Heroku installs
 ON_WINDOWS = os.name == "nt"
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
-# Progress and colours are for terminals that a line fits into; https://no-color.org has the switch.
+# Progress and colours are for terminals that a line fits into; https://no-color.org
 TERMINAL = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 TERMINAL = TERMINAL and shutil.get_terminal_size().columns > 72
 COLOURS = TERMINAL and not os.environ.get("NO_COLOR")
@@ -40,14 +38,12 @@ if ON_WINDOWS:
 PLAIN, BOLD, DIM, RED, GREEN, YELLOW = 0, 1, 2, 31, 32, 33
 CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
-# Variables that lead a child process to another project, interpreter or repository, or change what
-# uv.lock means: all of Python's and uv's, but those with which uv reaches packages and Pythons.
+# Variables that lead a child process to another project or interpreter, or change uv.lock.
 MISLEADING = re.compile(
     "DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|FORCE_COLOR|CLICOLOR_FORCE|GIT_(DIR|WORK_TREE|INDEX_FILE)|"
     "PYTHON.*|UV_(?!CACHE_DIR|CONCURRENT|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|HTTP_|INSECURE_HOST|"
     "INDEX(?!_STRATEGY)|KEYRING|LINK_MODE|NATIVE_TLS|OFFLINE|PYTHON_(DOWNLOAD|INSTALL)|SYSTEM_).*"
 )
-# The same, as a uv.toml has them.
 UV_TOML = re.compile(
     r"\[\[index\]|(extra-)?index-url|find-links|cache-dir|keyring-provider|native-tls|system-certs|"
     r"allow-insecure-host|offline|link-mode|\w+-proxy|python-(downloads|install)"
@@ -55,7 +51,7 @@ UV_TOML = re.compile(
 
 
 class Unsafe(Exception):
-    """The deployment checks have run and have failed; the message is what they said."""
+    """The deployment checks failed; the message is their output."""
 
 
 class NotVerified(Exception):
@@ -63,7 +59,7 @@ class NotVerified(Exception):
 
 
 def set_up():
-    """Take each step and print its line. Raise Unsafe or NotVerified where that cannot be done."""
+    """Take each step and print its line; raise Unsafe or NotVerified."""
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             refuse_leftovers()
@@ -104,7 +100,7 @@ def set_up():
 
 
 def say(text="", end="\n"):
-    """Print `text`. Where nobody reads any more, as after `| head`, the work goes on."""
+    """Print `text`, if anybody reads it: after `| head`, the work goes on."""
     try:
         print(text, end=end, flush=True)
     except OSError:
@@ -118,10 +114,7 @@ def paint(text, colour):
 
 @contextlib.contextmanager
 def step(name, doing=""):
-    """Print the line of a step: its name as it begins, its `result` and the seconds as it ends.
-
-    Between the two, a terminal shows what it is `doing`, and the seconds as they pass.
-    """
+    """Print a step's name, then its `result` and seconds; in between, what it is `doing`."""
     say(f"  {name:<11}", end="")
     line = SimpleNamespace(doing=doing, result="failed")
     start, ended = time.monotonic(), threading.Event()
@@ -155,7 +148,7 @@ def run(command, environment):
 
 
 def last_lines(text, count=1):
-    """Return the end of a program's output, where it says what went wrong."""
+    """Return the end of a program's output."""
     text = text[max(text.find("The site cannot start"), 0) :].strip()
     return "\n".join((text or "it does not say why").splitlines()[-count:]).strip()
 
@@ -187,10 +180,7 @@ def user_path():
 
 
 def behind_shims(*patterns):
-    """Return the folders that match a pattern where pyenv, asdf and mise install programs.
-
-    Their shims answer in some folders only, for example not in one with a .python-version.
-    """
+    """Return the folders in which pyenv, asdf and mise install programs: shims do not always work."""
     homes = [Path(folder).parent for folder in user_path() if Path(folder).name == "shims"]
     homes.append(Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")))
     found = [home.glob(pattern) for home in dict.fromkeys(homes) for pattern in patterns]
@@ -198,7 +188,7 @@ def behind_shims(*patterns):
 
 
 def clean_environment():
-    """Return this process's environment without the site's variables and what would mislead."""
+    """Return the environment without the site's variables and MISLEADING ones."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     hidden = re.compile("|".join([MISLEADING.pattern, *re.findall(r"(?m)^\w+(?==)", example)]))
     environment = {name: it for name, it in os.environ.items() if not hidden.fullmatch(name)}
@@ -244,17 +234,16 @@ def write_uv_toml(folder):
 
 
 def find_python(uv, environment):
-    """Return the version and the path of the interpreter to use.
+    """Return version and path of the Python to use: that of .python-version, or the newest here.
 
-    The one of .python-version comes first, which Heroku runs, then the newest of PYTHONS, then a
-    newer one. Where this machine has none, uv downloads the first.
+    If there is none, uv downloads that of .python-version.
     """
     with step("Python", "looking for it") as line:
         pinned = ".".join((ROOT / ".python-version").read_text().strip().split(".")[:2])
         find = [uv, "python", "find", "--system", "--no-python-downloads"]
-        requests = [f"cpython@{version}" for version in dict.fromkeys([pinned, *PYTHONS])]
-        for request in [*requests, f"cpython>={PYTHONS[0]}"]:
-            found = run([*find, request], environment)
+        versions = [f"@{version}" for version in dict.fromkeys([pinned, *PYTHONS])]
+        for version in [*versions, f">={PYTHONS[0]}"]:
+            found = run([*find, f"cpython{version}"], environment)
             if found.returncode == 0:
                 python = found.stdout.strip()
                 show = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -271,7 +260,7 @@ def find_python(uv, environment):
 
 
 def make_venv(uv, version, python, environment):
-    """Make .venv, unless there is one of this Python that can be moved; return whether it is new."""
+    """Make .venv, unless it has this Python and can be moved; return whether it is new."""
     config = VENV_PYTHON.parent.parent / "pyvenv.cfg"
     text = config.read_text(encoding="utf-8") if config.is_file() and VENV_PYTHON.exists() else ""
     if "relocatable = true" in text and f"version_info = {version}." in text:
@@ -283,7 +272,7 @@ def make_venv(uv, version, python, environment):
 
 
 def install(uv, environment, line, *options):
-    """Lock the packages in uv.lock, if need be, and install them in .venv; `line` has progress."""
+    """Lock the packages, if need be, and install them in .venv."""
     said = "it does not say why"
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     command = [uv, "sync", "--python", VENV_PYTHON, *options]
@@ -302,10 +291,7 @@ def without_dev(uv):
 
 
 def run_checks():
-    """Run the deployment checks with the variables of production, and without a database.
-
-    It is called in the project's own Python: `manage.py check` would want the database.
-    """
+    """Run the deployment checks with production.env and no database, in the site's own Python."""
     import django
     from django.core.management import call_command
 
@@ -331,14 +317,11 @@ def check(python, environment):
 
 
 def migrate(environment):
-    """Migrate the local database, if it is SQLite: any other may be somebody else's, too.
-
-    Return what was done. The checks are left to the step beside it.
-    """
+    """Migrate the local database, if it is SQLite, and return what was done."""
     show = "from project.environment import read_file; print(read_file('.env')['DATABASE_URL'])"
     url = run([VENV_PYTHON, "-c", show], environment)
     if url.returncode == 0 and not url.stdout.startswith("sqlite:"):
-        return "left alone: .env names one that is not SQLite"
+        return "left alone: .env names one that is not SQLite"  # it may be somebody else's, too
     migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"], environment)
     if migrated.returncode != 0:
         raise NotVerified(f"migrate failed\n\n{last_lines(migrated.stderr, 5)}\n")
@@ -346,7 +329,7 @@ def migrate(environment):
 
 
 def pin(version):
-    """Have .python-version name the interpreter that passed: it is the one that Heroku will run."""
+    """Write the Python that passed into .python-version, for Heroku."""
     path = ROOT / ".python-version"
     pinned = path.read_text().strip()
     if pinned != version and not pinned.startswith(f"{version}."):
@@ -356,15 +339,14 @@ def pin(version):
 
 
 def write_env():
-    """Write .env with a key of its own, for this user's eyes only, unless there is one."""
+    """Write .env with a fresh key, readable by this user only, unless there is one."""
     with step(".env") as line:
-        example = (ROOT / ".env.example").read_text(encoding="utf-8")
-        key = secrets.token_urlsafe(50)
-        text = re.sub(r"^SECRET_KEY=.*$", f"SECRET_KEY={key}", example, flags=re.MULTILINE)
+        line.result = "kept as it is"
         if (ROOT / ".env").exists():
-            line.result = "kept as it is"
             return
-        fresh = ROOT / ".venv" / "env"  # it comes into its place when it is whole
+        example = (ROOT / ".env.example").read_text(encoding="utf-8")
+        text = re.sub("(?m)^SECRET_KEY=.*$", f"SECRET_KEY={secrets.token_urlsafe(50)}", example)
+        fresh = ROOT / ".venv" / "env"  # moved when it is complete
         fresh.touch(0o600)
         fresh.write_text(text, encoding="utf-8")
         fresh.rename(ROOT / ".env")
@@ -378,7 +360,7 @@ def repository():
 
 
 def commands_for_git():
-    """Return what is left to type for the project to be a commit in a repository of its own."""
+    """Return the commands that are left to commit the project in a repository of its own."""
     commands = ["git add --all", f'git commit -m "Start {ROOT.name}"']
     if repository() != ROOT:
         return ["git init -b main", *commands]
@@ -410,32 +392,36 @@ def activate():
     if ON_WINDOWS and "MSYSTEM" not in os.environ:  # which Git Bash sets
         return r".venv\Scripts\activate"
     shell = Path(os.environ.get("SHELL", "sh")).name
-    endings = {"bash": "", "zsh": "", "fish": ".fish"}
-    if shell in endings:
-        return f"source .venv/{BIN}/activate{endings[shell]}"
+    if shell in ("bash", "zsh", "fish"):
+        return f"source .venv/{BIN}/activate" + (".fish" if shell == "fish" else "")
     if shell.endswith("csh"):
         return f'setenv PATH "$cwd/.venv/{BIN}:$PATH"'
     return f'export PATH="$PWD/.venv/{BIN}:$PATH"'
 
 
 def say_unsafe(error, so=""):
-    """Print what the deployment checks have found, and what follows from it."""
+    """Print what the deployment checks found, and what follows."""
     say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks fail, as above.{so}")
 
 
-def say_not_verified(reason, start, left=()):
-    """Print why nothing is proven, what finishes the job, and what is `left` to do after it."""
-    say(f"\n{paint('NOT VERIFIED', YELLOW)}: {reason}.\nWhat finishes the job:\n")
-    for command in [*go_to(start), f"{python_command()} bootstrap.py", *left]:
+def say_commands(heading, *commands):
+    """Print a heading, and commands to type."""
+    say(f"\n{heading}\n")
+    for command in commands:
         say(f"  {paint(command, BOLD)}")
+
+
+def say_not_verified(reason, start, left=()):
+    """Print why nothing is proven, and what to type: what is `left` comes last."""
+    heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}.\nWhat finishes the job:"
+    say_commands(heading, *go_to(start), f"{python_command()} bootstrap.py", *left)
 
 
 def say_next(start, left=()):
     """Print what to type next, beginning with what is `left` to do."""
     commands = ["python manage.py createsuperuser", "python manage.py runserver"]
-    say(f"\n{paint('Verified.', GREEN)} Next, a line at a time:\n")
-    for command in [*go_to(start), *left, activate(), *commands]:
-        say(f"  {paint(command, BOLD)}")
+    heading = f"{paint('Verified.', GREEN)} Next, a line at a time:"
+    say_commands(heading, *go_to(start), *left, activate(), *commands)
     say('\nHere: http://127.0.0.1:8000/\nLive: README.md, "Put it live"')
 
 

@@ -1,4 +1,4 @@
-"""What the Procfile's web line leaves open. Each number with its reason."""
+"""gunicorn's settings, except those on the Procfile's web line."""
 
 import gc
 import os
@@ -13,57 +13,55 @@ from gunicorn.workers import gthread
 
 from project.logs import Formatter
 
-# Threads: while one waits for a slow visitor or for the database, the others answer.
+# Threads: while one waits for a slow client or for the database, the others answer.
 worker_class = "gthread"
 threads = 4
 
-# Connections that wait take no thread, but a file each.
+# An idle connection takes no thread, but an open file.
 worker_connections = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 10_000) - 64
 
-# A connection on which nothing comes is set aside after this many seconds. With gunicorn's 5, fifty
-# of them hold all threads for half a minute; there is no setting for it yet:
+# Seconds that a thread waits for the first byte of a request. With gunicorn's 5, fifty idle
+# connections block all threads for half a minute. There is no setting for it yet:
 # https://github.com/benoitc/gunicorn/pull/3635
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.02
 
-# A worker that closes a connection waits for the client to do so, too, and does nothing else
-# meanwhile. With gunicorn's 2 seconds, twenty clients that stay connected stop the site for 28.
+# Seconds that a worker waits, doing nothing else, for a client to close its end. With gunicorn's 2,
+# twenty clients that stay connected stop the site for 28.
 util.close_graceful = partial(util.close_graceful, timeout=0.001)
 
-# A client that falls silent in the middle of a request, or of reading the answer, is given up after
-# so many seconds.
+# Seconds of silence after which a client is disconnected, within a request or a response.
 SILENCE = 10
 
-# Longer than the 90 seconds that Heroku's router keeps a connection open: closed from this end
-# first, a request that is just then on its way would be lost.
+# Longer than the 90 seconds that Heroku's router keeps a connection: closed here first, a request
+# that is on its way would be lost.
 keepalive = 95
 
-# Heroku kills 30 seconds after SIGTERM: what is then on its way is answered or dropped before. No
-# number here ends a request: `timeout` is for a worker whose main thread hangs.
+# Heroku kills 30 seconds after SIGTERM: requests are finished or dropped before that.
 graceful_timeout = 20
+# It ends no request: it is for a worker whose main thread hangs.
 timeout = 20
 
-# The application is loaded once and shared: two workers take a fifth less memory to start with.
+# The application is loaded once: two workers take a fifth less memory.
 preload_app = True
 
-# Each worker has a queue of its own; without it all kept connections may end up at one of them.
-# The price: a worker that stops resets what waits in its queue, so nothing recycles workers here.
+# A queue for each worker; without it, one worker may get all kept connections. The drawback: a
+# worker that stops resets the connections in its queue, so nothing recycles workers here.
 reuse_port = True
 
-# The control socket of gunicorn 27 wants a file in the home folder, which may be read-only.
+# The control socket is a file in the home folder, which may be read-only.
 control_socket_disable = True
 
-# Of what a client may send, only X-Forwarded-Proto counts: the router sets it anew. Not SCRIPT_NAME,
-# by which each page would have a second address, and no other word for https.
+# Clients can send SCRIPT_NAME and other headers for https. Only X-Forwarded-Proto is believed,
+# which the router sets.
 forwarder_headers = ""
 secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 
-# Heroku's router logs each request already. Where GUNICORN_CMD_ARGS turns this log on all the
-# same, as Heroku's buildpack does, the request id tells which line belongs to which error.
+# Heroku's router logs requests. Heroku's buildpack turns this log on all the same.
 access_log_format = "%(m)s %(U)s %(s)s %(M)sms request_id=%({http_x_request_id}e)s"
 
 
 class Logger(glogging.Logger):
-    """gunicorn's log, in which no client can write a line of its own."""
+    """gunicorn's log, with project.logs.Formatter: no client can write a line of its own."""
 
     def setup(self, cfg):
         super().setup(cfg)
@@ -72,14 +70,14 @@ class Logger(glogging.Logger):
                 handler.setFormatter(Formatter(fmt, self.datefmt))
 
     def atoms(self, resp, req, environ, request_time):
-        """Have the path as it was sent; gunicorn decodes it."""
+        """Log the path as it was sent; gunicorn decodes it."""
         path = environ["RAW_URI"].partition("?")[0]
         return super().atoms(resp, req, environ, request_time) | {"U": path}
 
     def exception(self, *args, **kwargs):
-        """Say in a line what a client's silence is, instead of showing where it was noticed."""
+        """Log a client's silence in one line, without a traceback."""
         if isinstance(sys.exc_info()[1], BlockingIOError | TimeoutError):
-            self.warning("A client fell silent, and was given up")
+            self.warning("A client fell silent, and was disconnected")
         else:
             super().exception(*args, **kwargs)
 
@@ -88,7 +86,7 @@ logger_class = Logger
 
 
 def when_ready(server):
-    """Say so where WEB_CONCURRENCY, set by hand, loses to --workers on the Procfile's line."""
+    """Warn that WEB_CONCURRENCY, if somebody set it, has no effect beside --workers."""
     wanted = os.environ.get("WEB_CONCURRENCY")
     by_hand = "WEB_CONCURRENCY_SET_BY" not in os.environ
     if wanted and by_hand and wanted != str(server.cfg.workers):
@@ -97,12 +95,12 @@ def when_ready(server):
 
 
 def pre_fork(server, worker):
-    """Keep the garbage collector off what is shared: touching it would copy it to each worker."""
+    """Keep the garbage collector off shared memory, which it would copy to each worker."""
     gc.freeze()
 
 
 def post_fork(server, worker):
-    """Bound how long a thread waits for a client; a connection has these from its listener."""
+    """Set SILENCE on the listeners: connections inherit it."""
     for listener in worker.sockets:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # in milliseconds; not on macOS

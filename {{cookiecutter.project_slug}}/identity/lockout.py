@@ -11,14 +11,9 @@ from django.contrib.auth.backends import ModelBackend
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-REMEMBERED = timedelta(days=30)
-
 
 class Backend(AxesStandaloneBackend, ModelBackend):
-    """Django's backend with login rate limiting in front.
-
-    As one backend, not two: with two, login(request, user) needs to be told which.
-    """
+    """Django's backend with login rate limiting: as one, login(request, user) knows which."""
 
     def authenticate(self, request, **credentials):
         super().authenticate(request, **credentials)  # raises PermissionDenied
@@ -26,25 +21,24 @@ class Backend(AxesStandaloneBackend, ModelBackend):
 
 
 class Handler(AxesDatabaseHandler):
-    """Counts failures for a name from an address and, against a new name each time, for an address.
+    """Counts failures for a name from an address, and for an address alone.
 
-    Many people may share an address: whoever has logged in from it before is counted by name only.
+    Many users may share an address: those who have logged in from it are counted by name only.
     """
 
     def get_failures(self, request, credentials=None):
-        """Return the failures that AXES_FAILURE_LIMIT is held against."""
+        """Return the failures to compare with AXES_FAILURE_LIMIT."""
         failures = super().get_failures(request, credentials)
         address = forwarded_address(request)
-        if settings.PROXY_COUNT < 1 or not address:  # it may be that of a proxy, and so everybody's
+        if settings.PROXY_COUNT < 1 or not address:  # it may be a proxy's, and so everybody's
             return failures
         recent = AccessAttempt.objects.filter(
             ip_address=address, attempt_time__gt=get_cool_off_threshold(request)
         )
         of_address = recent.aggregate(total=Sum("failures_since_start"))["total"] or 0
         name = username(request, credentials)
-        if of_address < settings.ADDRESS_FAILURE_LIMIT or AccessLog.objects.filter(
-            username=name, ip_address=address
-        ):
+        is_known = AccessLog.objects.filter(username=name, ip_address=address)
+        if of_address < settings.ADDRESS_FAILURE_LIMIT or is_known:
             return failures
         return max(failures, settings.AXES_FAILURE_LIMIT)
 
@@ -52,11 +46,11 @@ class Handler(AxesDatabaseHandler):
         """Remember for a month that this name has logged in from this address."""
         super().user_logged_in(sender, request=request, user=user, **kwargs)
         address = client_address(request)
-        # As the form calls the user, and as the model does: the one may be an e-mail address.
+        # The name in the form, and the model's: the one may be an e-mail address.
         names = {username(request, None), username(request, {"username": user.get_username()})}
         AccessLog.objects.filter(
             Q(username__in=names, ip_address=address)
-            | Q(attempt_time__lt=timezone.now() - REMEMBERED)
+            | Q(attempt_time__lt=timezone.now() - timedelta(days=30))
         ).delete()
         AccessLog.objects.bulk_create(
             AccessLog(username=name, ip_address=address) for name in names if name
@@ -64,10 +58,9 @@ class Handler(AxesDatabaseHandler):
 
 
 def username(request, credentials):
-    """Return the name that failed logins are counted by, whatever a login form calls it.
+    """Return the name to count failed logins by; spellings that may be equal count as one.
 
-    A form that logs users in by e-mail has it in `email`, allauth's in `login`. Spellings that
-    a login may treat as equal count as one.
+    Forms that log users in by e-mail have it in `email`, allauth's in `login`.
     """
     fields = credentials or request.POST
     name = next((fields[key] for key in ("username", "email", "login") if fields.get(key)), "")
@@ -75,25 +68,23 @@ def username(request, credentials):
 
 
 def client_address(request):
-    """Return the address that a login comes from, or None behind a socket without a name."""
-    return forwarded_address(request) or fold(request.META.get("REMOTE_ADDR", ""))
+    """Return the address that a login comes from, or None behind a Unix socket."""
+    return forwarded_address(request) or normalize_address(request.META.get("REMOTE_ADDR", ""))
 
 
 def forwarded_address(request):
-    """Return the visitor's address as the proxies in front of the site say, or None.
+    """Return the client's address from X-Forwarded-For, or None.
 
-    Each adds to X-Forwarded-For the address that it sees, at the end; what comes before those, the
-    visitor may have written.
+    Each proxy appends the address that it sees; the client may have sent the entries before.
     """
     entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    return fold(entries[-max(1, settings.PROXY_COUNT) :][0])
+    return normalize_address(entries[-max(1, settings.PROXY_COUNT) :][0])
 
 
-def fold(text):
-    """Return an IP address in one spelling for each visitor, or None where `text` is none.
+def normalize_address(text):
+    """Return an IP address without port, or None: IPv4 out of IPv6, and IPv6 by its /64 network.
 
-    A port goes (Azure adds one), and IPv4 within IPv6. Of an IPv6 address the first 64 bits count:
-    a visitor has all the others, https://datatracker.ietf.org/doc/html/rfc6177.
+    A client has all addresses of that: https://datatracker.ietf.org/doc/html/rfc6177.
     """
     text = text.strip()
     if text.startswith("["):

@@ -1,8 +1,6 @@
-"""Reads environment variables strictly.
+"""Reads environment variables strictly: each problem is named, and never a value.
 
-django-environ alone takes "maybe" for False, an empty SECRET_KEY for a key and an unreadable
-DATABASE_URL for no database. Here each is an error that names the variable, all of them at once,
-and never its value, which may be a secret.
+django-environ alone takes "maybe" for False, and an unreadable DATABASE_URL for no database.
 """
 
 import codecs
@@ -18,7 +16,6 @@ BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
 FILE_LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)|#.*|")
 HOST = re.compile(r"\*|\.|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 DATABASES = {"postgres", "postgresql", "postgis", "mysql", "oracle", "sqlite", "spatialite"}
-# What to type where a variable is not set.
 GOOD_VALUES = {
     "SECRET_KEY": '; a good one: $(python -c "import secrets; print(secrets.token_urlsafe(50))")',
     "ALLOWED_HOSTS": "; a good one: .herokuapp.com",
@@ -27,7 +24,7 @@ GOOD_VALUES = {
 
 
 class Problem(Exception):
-    """What is wrong with a variable, in words that go on from its name."""
+    """What is wrong with a variable; the text continues its name."""
 
 
 def read_file(path):
@@ -47,11 +44,10 @@ def read_file(path):
 
 
 class Env(environ.Env):
-    """environ.Env, strict. The last line of the settings is `env.refuse_problems()`.
+    """environ.Env, strict. An empty variable counts as not set.
 
-    Until then, a variable that is missing or cannot be read is noted, and a harmless value takes
-    its place, so that all the problems come together. After it, reading such a variable raises
-    ImproperlyConfigured. A variable that is set to nothing counts as not set.
+    Problems are collected, with a harmless value in place of each, until env.refuse_problems(), the
+    last line of the settings. After it, they raise ImproperlyConfigured.
     """
 
     def __init__(self):
@@ -60,10 +56,7 @@ class Env(environ.Env):
         self.is_closed = False
 
     def read_env(self, path):
-        """Set the variables of the file at `path`, unless they are set; exit if it is unreadable.
-
-        A clone has to have the file; a deployed site has its variables from the platform.
-        """
+        """Set the variables of the file at `path`, unless they are set; exit if it is unreadable."""
         try:
             for name, value in read_file(path).items():
                 self.ENVIRON.setdefault(name, value)
@@ -121,11 +114,7 @@ class Env(environ.Env):
     db_url = db
 
     def refuse_problems(self):
-        """Exit with a sentence for each problem; later ones are raised where they are read.
-
-        SystemExit, and not an exception of Django's, prints no traceback in manage.py, in gunicorn
-        and in tests.
-        """
+        """Exit with a sentence for each problem, and, by SystemExit, without a traceback."""
         self.is_closed = True
         if self.problems:
             problems = "".join(f"  {problem}\n" for problem in self.problems)
@@ -149,7 +138,7 @@ def parse_hosts(text):
 
 
 def is_cut(url):
-    """Return whether something in a password has cut a URL, so that a part of it is read as a name."""
+    """Return whether a character in a password cuts a URL, so that its rest is read as a name."""
     authority = re.split("[/?#]", url.partition("://")[2])[0]
     return "#" in url or "@" in url.partition("://")[2].removeprefix(authority)
 

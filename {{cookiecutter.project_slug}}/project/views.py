@@ -27,16 +27,12 @@ def boom(request):
 
 @login_not_required
 def favicon(request):
-    """Send browsers that ask for /favicon.ico, as they do on pages that name no icon, to ours."""
+    """Redirect /favicon.ico, which browsers request on pages that name no icon."""
     return redirect(static("favicon.svg"))
 
 
 def bad_request(request, exception):
-    """Show 400.html, without the request: it may be what is wrong.
-
-    This and the next two are Django's own, without its reading of the form for a token that these
-    pages do not need. A form that cannot be read was a 500.
-    """
+    """Show 400.html. Unlike Django's, this view and the next two do not read the form, and fail."""
     return render(None, "400.html", status=400)
 
 
@@ -50,17 +46,17 @@ def page_not_found(request, exception):
 
 
 def server_error(request):
-    """Show 500.html with the request's id, which the log has, too; or a line, if that fails."""
+    """Show 500.html with the request ID, which the log has, too; or a line, if that fails."""
     try:
         page = render_to_string("500.html", {"request_id": logs.request_id.get()})
-    except Exception:  # an error here would be told of once for each middleware
+    except Exception:  # it would be logged once for each middleware
         page = "<h1>Something went wrong</h1>"
     return HttpResponseServerError(page)
 
 
 @login_not_required
 def error_page(request, name):
-    """Show an error page while DEBUG is on, when Django shows its own in its place: /errors/404/"""
+    """Show an error page while DEBUG is on: /errors/404/"""
     if name not in ERROR_PAGES:
         raise Http404(f"There is one for each of {', '.join(ERROR_PAGES)}.")
     shown = {"cooloff_timedelta": settings.AXES_COOLOFF_TIME, "request_id": "from-the-router"}
@@ -70,7 +66,7 @@ def error_page(request, name):
 @csrf_exempt
 @login_not_required
 def csp_report(request):
-    """Log what the content security policy stopped, and how to allow it, while DEBUG is on."""
+    """Log what the CSP stopped, and how to allow it, while DEBUG is on."""
     try:
         report = json.loads(request.body)["csp-report"]
         blocked = str(report["blocked-uri"])
@@ -87,9 +83,9 @@ def csp_report(request):
 
 
 def csp_advice(blocked, directive, host):
-    """Return, in a sentence, what to do about something that the policy of a `host` stopped.
+    """Return what to do about something that the CSP of `host` stopped.
 
-    `blocked` is an address, or a word such as inline: https://www.w3.org/TR/CSP3/#reporting.
+    `blocked` is a URL, or a word such as inline: https://www.w3.org/TR/CSP3/#reporting.
     """
     if directive.endswith("-attr"):
         return "Attributes cannot have a nonce: use a class, or addEventListener in a file."

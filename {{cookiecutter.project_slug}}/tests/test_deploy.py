@@ -45,15 +45,13 @@ print(client.cookies.output(attrs=[], header="").strip(), end="")
 """
 
 
-class EnvironmentTests(SimpleTestCase):
+class ConfigurationTests(SimpleTestCase):
     def test_env_example_lists_each_variable_that_the_settings_read(self):
         source = (settings.BASE_DIR / "project" / "settings.py").read_text(encoding="utf-8")
         read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z0-9_]+)"', source))
 
         self.assertEqual(read, set(read_file(settings.BASE_DIR / ".env.example")))
 
-
-class CheckTests(SimpleTestCase):
     def test_deployment_checks_pass_with_production_variables(self):
         checks = [sys.executable, "-c", "import bootstrap; bootstrap.run_checks()"]
         checked = run(checks, clean_environment())
@@ -61,8 +59,6 @@ class CheckTests(SimpleTestCase):
 
 
 class FakeTracker(BaseHTTPRequestHandler):
-    """An error tracker that counts what it receives."""
-
     def do_POST(self):
         self.server.items += 1
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -72,8 +68,6 @@ class FakeTracker(BaseHTTPRequestHandler):
 
 @skipIf(os.name == "nt", "gunicorn does not run on Windows; in WSL it does: https://aka.ms/wsl")
 class WebLineTests(TransactionTestCase):
-    """What a dyno does, on this machine: only Heroku itself is missing."""
-
     def setUp(self):
         self.folder = Path(self.enterContext(TemporaryDirectory()))
         self.log = self.folder / "log"
@@ -98,7 +92,7 @@ class WebLineTests(TransactionTestCase):
         }
 
     def database(self):
-        """Return the URL of the tests' database; SQLite's is in memory, so a file stands in."""
+        """Return the URL of the tests' database, or of a file: SQLite's is in memory."""
         if connection.vendor == "sqlite":
             return f"sqlite:///{self.folder}/db.sqlite3"
         name = connection.settings_dict["NAME"]

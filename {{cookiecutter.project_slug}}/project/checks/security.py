@@ -20,12 +20,8 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 CSP_MIDDLEWARE = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 # A script that somebody gets into a page comes from one of these, too.
 ANY_SCRIPT = {CSP.UNSAFE_INLINE, CSP.UNSAFE_EVAL, "*", "http:", "https:", "data:", "blob:"}
-SLOW_HASHERS = (
-    hashers.Argon2PasswordHasher,
-    hashers.BCryptPasswordHasher,
-    hashers.PBKDF2PasswordHasher,
-    hashers.ScryptPasswordHasher,
-)
+SLOW_HASHERS = (hashers.Argon2PasswordHasher, hashers.BCryptPasswordHasher)
+SLOW_HASHERS += (hashers.PBKDF2PasswordHasher, hashers.ScryptPasswordHasher)
 
 
 @register(deploy=True)
@@ -168,21 +164,19 @@ def check_login(app_configs, **kwargs):
 
 def limits_logins():
     """Return whether axes is in front of every login, and its limits keep guessing slow."""
-    if not apps.is_installed("axes") or "axes.middleware.AxesMiddleware" not in settings.MIDDLEWARE:
+    if not apps.is_installed("axes"):
         return False
-    from axes.backends import AxesStandaloneBackend
+    from axes.backends import AxesStandaloneBackend as Backend
     from axes.handlers.database import AxesDatabaseHandler
     from axes.helpers import get_cool_off, get_failure_limit
 
     try:
-        backend, handler = map(
-            import_string, (settings.AUTHENTICATION_BACKENDS[0], settings.AXES_HANDLER)
-        )
         return (
             settings.AXES_ENABLED
             and settings.AXES_LOCK_OUT_AT_FAILURE
-            and issubclass(backend, AxesStandaloneBackend)
-            and issubclass(handler, AxesDatabaseHandler)
+            and "axes.middleware.AxesMiddleware" in settings.MIDDLEWARE
+            and issubclass(import_string(settings.AUTHENTICATION_BACKENDS[0]), Backend)
+            and issubclass(import_string(settings.AXES_HANDLER), AxesDatabaseHandler)
             and 0 < get_failure_limit(None, None) <= 100
             and 0 < settings.ADDRESS_FAILURE_LIMIT <= 1000
             and (get_cool_off() or timedelta.max) >= timedelta(minutes=1)
