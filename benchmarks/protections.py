@@ -27,7 +27,6 @@ LEFT_OUT = [
     "project.middleware.health",
     "project.middleware.crashes",
     "project.middleware.body_limit",
-    "project.error_tracking.ErrorTrackingMiddleware",
 ]
 ASK = f"""
 import io, sys
@@ -38,7 +37,7 @@ left_out, count = sys.argv[1], int(sys.argv[2])
 settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != left_out]
 if left_out == "HSTS":
     settings.SECURE_HSTS_SECONDS = 0
-handler = getattr(project.wsgi, "prepared", lambda it: it)(WSGIHandler())  # plain has none
+handler = getattr(project.wsgi, "prepare_requests", lambda it: it)(WSGIHandler())  # plain has none
 for _ in range(count):
     environ = {{"REQUEST_METHOD": "GET", "PATH_INFO": "/empty/", "HTTP_HOST": "{HOST}",
                "HTTP_X_FORWARDED_PROTO": "https", "SERVER_NAME": "{HOST}", "SERVER_PORT": "80",

@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import sys
-import traceback
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -18,8 +20,16 @@ from django.contrib.auth import get_user_model, login
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import connection
 from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.tasks import task
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
+
+from application import quoting
+
+with suppress(ImportError):
+    import rollbar
+with suppress(ImportError):
+    import sentry_sdk
 
 SECRETS = json.loads((settings.BASE_DIR / "secrets.json").read_text())
 logger = logging.getLogger(__name__)
@@ -94,11 +104,6 @@ def suspicious(request):
     raise SuspiciousOperation("suspicious")
 
 
-def stack(request):
-    """Show the files that a request comes through on its way to a view."""
-    return HttpResponse("\n".join(frame.filename for frame in traceback.extract_stack()))
-
-
 def stream(request):
     """Fail when a part of the answer has been sent."""
 
@@ -111,6 +116,69 @@ def stream(request):
 
 def leave(request, code):
     sys.exit(code)
+
+
+def by_hand(request):
+    """Report an exception and a message with the tracker's client; then crash by the former."""
+    try:
+        raise RuntimeError("by hand, 'quoted'\nsecond line")
+    except RuntimeError:
+        if hasattr(settings, "ROLLBAR"):
+            rollbar.report_exc_info(extra_data={"order": 3})
+            rollbar.report_message("A message by hand", "warning", extra_data={"order": 4})
+        else:
+            sentry_sdk.capture_exception(extras={"order": 3})
+            sentry_sdk.capture_message("A message by hand", "warning", extras={"order": 4})
+        raise
+
+
+def logged(request):
+    """Answer, and log an exception, a warning in this thread and others, and a thread's crash."""
+    try:
+        raise RuntimeError("crash that is caught")
+    except RuntimeError:
+        logger.exception("The %s was not charged", "card")
+    logger.warning("line in view")
+    threads = [threading.Thread(target=it) for it in (warn_in_thread, crash_in_thread)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(logger.warning, "line in pool").result()
+    job.enqueue()
+    return HttpResponse()
+
+
+def warn_in_thread():
+    logger.warning("line in thread")
+
+
+def crash_in_thread():
+    raise RuntimeError("crash in thread")
+
+
+@task
+def job():
+    raise RuntimeError("crash in task")
+
+
+def quote(request, name):
+    getattr(quoting, name)(SECRETS[name])
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def large(request, what):
+    """Fail with a text of 5 MB, or with one that cannot be had."""
+    if what == "message":
+        text = "5 MB: " + 5_000_000 * "x"
+        hasattr(settings, "ROLLBAR") and rollbar.report_message(text)
+        hasattr(settings, "SENTRY_DSN") and sentry_sdk.capture_message(text)
+        return HttpResponse()
+    raise RuntimeError(5_000_000 * "x") if what == "exception" else Unprintable
 
 
 class Crashing:
@@ -142,7 +210,10 @@ urlpatterns = [
     path("denied/", denied),
     path("missing/", missing),
     path("suspicious/", suspicious),
-    path("stack/", stack),
     path("stream/", stream),
     path("leave/<int:code>/", leave),
+    path("by-hand/", by_hand),
+    path("logged/", logged),
+    path("large/<str:what>/", large),
+    path("quote/<str:name>/", quote),
 ]

@@ -13,7 +13,20 @@ from pathlib import Path
 from fake_tracker import HOST
 from generated import procfile
 
+COMMAND = """from django.core.management import BaseCommand
+
+
+class Command(BaseCommand):
+    def handle(self, **options):
+        raise RuntimeError("crash in command")
+"""
 VIEWS = Path(__file__).with_name("failing.py")
+QUOTING = Path(__file__).with_name("quoting.py")
+# The functions of quoting.py, each with whether its secret may arrive.
+QUOTED = {
+    name: rule == "may"
+    for rule, name in re.findall(r"^@(may|never)\ndef (\w+)", QUOTING.read_text("utf-8"), re.M)
+}
 
 
 class Secrets(dict):
@@ -35,9 +48,16 @@ class FailingSite:
         self.variables = site.production(PATH=path, PORT=str(port), ALLOWED_HOSTS=HOST)
         self.variables |= tracker.variables
         views = VIEWS.read_text(encoding="utf-8")
-        in_views = {name: self.secrets[name] for name in re.findall(r'SECRETS\["(.+?)"\]', views)}
+        names = re.findall(r'SECRETS\["(.+?)"\]', views)
+        in_views = {name: self.secrets[name] for name in names}
+        self.quoted = {name: secrets.token_hex(8) for name in QUOTED}
+        in_views |= self.quoted
         (site.path / "secrets.json").write_text(json.dumps(in_views))
         (site.path / "application" / "failing.py").write_text(views, encoding="utf-8")
+        (site.path / "application" / "quoting.py").write_text(QUOTING.read_text("utf-8"), "utf-8")
+        commands = site.path / "application" / "management" / "commands"
+        commands.mkdir(parents=True)
+        (commands / "fail.py").write_text(COMMAND)
         (site.path / "staticfiles").mkdir()
         site.replace(
             "application/urls.py",

@@ -15,7 +15,9 @@ PATHS = {"rollbar": "/api/1/item/", "sentry": "/api/1/envelope/"}
 # stays silent, and where it is "refusing", nobody listens.
 ANSWERS = {
     "ok": (200, "application/json", '{"err": 0, "result": {}}'),
+    "413": (413, "application/json", '{"err": 1, "message": "too large"}'),
     "429": (429, "application/json", '{"err": 1, "message": "over the limit"}'),
+    "503": (503, "text/html", "<p>Down\n<p>for now.\n"),
     "500": (500, "text/html", "<!doctype html>\n<title>500</title>\n<p>Out of\n<p>order.\n"),
 }
 # Sentry's client packs with brotli where that is installed, as it is in a site, but not here.

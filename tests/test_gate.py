@@ -107,7 +107,7 @@ OURS = {
         'STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"}'
     ),
     "deploy.E008": without("django.middleware.csp.ContentSecurityPolicyMiddleware"),
-    "deploy.E009": append('LOGGING["root"]["handlers"] = []'),
+    "deploy.E009": append('LOGGING["root"]["handlers"].remove("console")'),
     "deploy.E010": remove("templates/403_csrf.html"),
     "deploy.E011": append('DATABASES["default"]["CONN_HEALTH_CHECKS"] = False'),
     "deploy.W012": append('CSRF_TRUSTED_ORIGINS = ["http://example.com"]'),
@@ -119,7 +119,7 @@ OURS = {
     ),
     "deploy.E016": append('SESSION_COOKIE_DOMAIN = "example.com"'),
     "deploy.E017": append('ROLLBAR["access_token"] = ""'),
-    "deploy.E018": append("MIDDLEWARE.pop()"),
+    "deploy.E018": append('LOGGING["root"]["handlers"].remove("error_tracking")'),
     "deploy.E019": write("templates/404.html", "{% load static %}{% static 'blog/logo.png' %}"),
     "deploy.E020": write("application/views.py", DJANGOS_USER),
     "deploy.E021": bucket_without_name,
@@ -214,7 +214,7 @@ def test_ours_refuse_and_can_be_silenced(deployed, check):
         (
             "deploy.E009",
             append(
-                'LOGGING["filters"]["debug"] = {"()": "django.utils.log.RequireDebugTrue"}\n'
+                'LOGGING["filters"] = {"debug": {"()": "django.utils.log.RequireDebugTrue"}}\n'
                 'LOGGING["loggers"]["django.request"] = {"filters": ["debug"]}'
             ),
         ),
@@ -415,7 +415,7 @@ def test_ours_do_not_trouble_the_days_work(site):
 def test_all_of_ours_are_tried(site):
     for error_tracker in ("rollbar", "sentry"):
         project = site(error_tracker).path
-        sources = [project / "project" / "error_tracking.py", *project.glob("project/checks/*.py")]
+        sources = [*project.glob("project/err*.py"), *project.glob("project/checks/*.py")]
         text = "".join(source.read_text() for source in sources)
         ids = set(re.findall(r'id="(deploy\.[EW]\d{3})"', text))
 

@@ -103,7 +103,7 @@ def test_a_page_for_errors_that_fails_itself(site, copy_of, at_home):
     changed = copy_of(site())
     changed.replace("templates/500.html", "{{ request_id }}</code>", "{% url 'no-more' %}</code>")
     show = (
-        "from project import logs, views; logs.begin('an-id'); "
+        "from project import logs, views; logs.set_request_id('an-id'); "
         "answer = views.server_error(None); print(answer.status_code, answer.content.decode())"
     )
 

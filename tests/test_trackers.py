@@ -4,7 +4,7 @@ import http.client
 import re
 
 import pytest
-from failing_site import FailingSite
+from failing_site import QUOTED, FailingSite
 from fake_tracker import FakeTracker
 
 pytestmark = pytest.mark.slow
@@ -13,7 +13,6 @@ KINDS = ["rollbar", "sentry"]
 # Where the key of a tracker belongs, and nowhere else.
 AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
 # A file of the tracker's client that requests come through where it is on.
-TRACES = {"rollbar": "error_tracking.py", "sentry": "sentry_sdk"}
 PLACES = ["first", "view", "last"]
 # What a visitor sends. Each {name} is a secret of its own.
 PATH = "/tell/{path parameter}/?token={query token}&password={query password}&q={query}"
@@ -36,8 +35,9 @@ HEADERS = {
 # What to replace in the settings, and by what, to have the tracker's client as it comes.
 STOCK = {
     "rollbar": {
-        "project.error_tracking.ErrorTrackingMiddleware": (
-            "rollbar.contrib.django.middleware.RollbarNotifierMiddleware"
+        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
+        'LOGGING["root"]["handlers"].append("error_tracking")': (
+            'MIDDLEWARE.append("rollbar.contrib.django.middleware.RollbarNotifierMiddleware")'
         ),
         "ERROR_TRACKING =": (
             'ROLLBAR = {name: ROLLBAR[name] for name in ("access_token", "endpoint", "enabled")}\n'
@@ -46,9 +46,10 @@ STOCK = {
         ),
     },
     "sentry": {
-        "error_tracking.start(SENTRY_DSN, SENTRY_ENVIRONMENT)": (
+        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
+        'LOGGING["root"]["handlers"].append("error_tracking")': (
             "error_tracking.sentry_sdk.init(dsn=SENTRY_DSN, data_collection={})"
-        )
+        ),
     },
 }
 
@@ -182,7 +183,6 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
         assert failing.visit("/suspicious/")[0] == 400
         assert failing.visit("/log-in/", b"no CSRF token")[0] == 403
         assert failing.visit("/stranger/", Host="stranger.example.org")[0] == 400
-        assert TRACES[kind] in failing.visit("/stack/")[2]
         tracker.wait_for(3)
         reports = tracker.reports(failing.site.python)
 
@@ -196,7 +196,7 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
         assert log.count(f"RuntimeError: crash in {place}\n") == 1
     assert "stranger" not in log
     assert log.count("Error tracking is") == 1
-    assert f"[-] Error tracking is on: {kind.capitalize()}, staging\n" in log
+    assert f"INFO project Error tracking is on: {kind.capitalize()}, staging\n" in log
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -210,7 +210,7 @@ def test_what_would_end_a_worker_or_a_stream(failing_site, serve, kind):
             failing.visit("/stream/", **{"X-Request-Id": "id-stream"})
         for code in (0, 3):
             assert failing.visit(f"/leave/{code}/", **{"X-Request-Id": f"id-{code}"})[0] == 500
-        assert failing.visit("/stack/")[0] == 200
+        assert failing.visit("/healthz")[0] == 200
         tracker.wait_for(3)
         told = [summary(kind, report)[:2] for report in tracker.reports(failing.site.python)]
 
@@ -221,6 +221,86 @@ def test_what_would_end_a_worker_or_a_stream(failing_site, serve, kind):
     for request in ("id-stream", "id-0", "id-3"):
         assert log.count(f"[{request}]") == 1
     assert "Booting worker" in log and log.count("Booting worker") == 2
+
+
+def texts_of(kind, report):
+    """Return the texts of an item: of its exceptions, its message and what was logged with it."""
+    if kind == "rollbar":
+        body = report["body"]
+        traces = body.get("trace_chain") or [it for it in [body.get("trace")] if it]
+        exceptions = [it["exception"]["message"] for it in traces]
+        return exceptions, body.get("message", {}).get("body"), report.get("custom", {})
+    exceptions = [it["value"] for it in report.get("exception", {}).get("values", [])]
+    return exceptions[::-1], report.get("message"), report.get("extra", {})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_crash_is_reported_once_wherever_it_is(failing_site, serve, kind):
+    """In a thread, a task, a command; and what the owner reports by hand."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.start(serve)
+        assert failing.visit("/logged/", **{"X-Request-Id": "id-logged"})[0] == 200
+        assert failing.visit("/by-hand/")[0] == 500
+        command = failing.site.manage("fail", env=failing.variables)
+        tracker.wait_for(6)
+        found = [texts_of(kind, it) for it in tracker.reports(failing.site.python)]
+
+    assert command.returncode == 1 and command.out.count("Traceback") == 1
+    messages = {tuple(it[0]) or it[1]: it[2] for it in found}
+    assert len(found) == len(messages) == 6
+    assert messages[("crash in command",)]["log_message"] == "manage.py fail failed"
+    assert messages[("crash that is caught",)]["log_message"] == "The card was not charged"
+    assert messages[("crash in thread",)]["log_message"].startswith("Thread ")
+    assert "log_message" not in messages[("crash in task",)]
+    assert messages[("by hand, 'quoted'\nsecond line",)]["order"] == 3
+    assert messages["A message by hand"]["order"] == 4
+    log = failing.log()
+    for line in ("line in view", "line in thread", "line in pool"):
+        assert f"WARNING application.failing [id-logged] {line}\n" in log
+    assert log.count("[id-logged]") == 6  # with the crashes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("full_text", [False, True])
+def test_what_exceptions_quote(failing_site, serve, database, kind, full_text):
+    """Of a text, the first line is sent, without what its exception quotes of data."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.site.replace(
+            "project/settings.py",
+            "ERROR_TRACKING_FULL_TEXT = False",
+            f"ERROR_TRACKING_FULL_TEXT = {full_text}",
+        )
+        failing.variables["DATABASE_URL"] = database("password")
+        failing.manage("migrate")
+        failing.start(serve)
+        for name in QUOTED:
+            assert failing.visit(f"/quote/{name}/")[0] == 500
+        tracker.wait_for(len(QUOTED))
+        received = "".join(tracker.texts(failing.site.python))
+
+    assert len(tracker.items) == len(QUOTED) >= 40
+    arrived = {name for name in QUOTED if failing.quoted[name] in received}
+    print(f"{kind}: {len(arrived)} of {len(QUOTED)} with full_text={full_text}: {sorted(arrived)}")
+    may_arrive = {name for name, may in QUOTED.items() if may}
+    assert arrived == may_arrive if not full_text else len(arrived) > 30 and arrived > may_arrive
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_that_are_large_or_cannot_be_had(failing_site, serve, kind):
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.start(serve)
+        assert failing.visit("/large/message/")[0] == 200
+        assert failing.visit("/large/exception/")[0] == 500
+        assert failing.visit("/large/unprintable/")[0] == 500
+        tracker.wait_for(3)
+        found = [texts_of(kind, it) for it in tracker.reports(failing.site.python)]
+
+    exceptions = sorted(it[0][0] for it in found if it[0])
+    assert exceptions == ["(its __str__ fails)", 200 * "x"]
+    assert [len(it[1]) for it in found if it[1]] == [10_000]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -260,6 +340,7 @@ def test_commit_where_heroku_gives_the_older_variable(failing_site, serve, kind)
         ("rollbar", "ROLLBAR_ENABLED", "False", "off, as ROLLBAR_ENABLED says"),
         ("rollbar", "ROLLBAR_ACCESS_TOKEN", "", "off: ROLLBAR_ACCESS_TOKEN is not set"),
         ("sentry", "SENTRY_DSN", "", "off: SENTRY_DSN is not set"),
+        ("sentry", "SENTRY_ENABLED", "False", "off, as SENTRY_ENABLED says"),
     ],
 )
 def test_off(failing_site, serve, kind, variable, value, reason):
@@ -267,7 +348,6 @@ def test_off(failing_site, serve, kind, variable, value, reason):
         failing = failing_site(tracker)
         failing.variables[variable] = value
         failing.start(serve)
-        assert TRACES[kind] not in failing.visit("/stack/")[2]
         assert failing.visit("/crash/secret/")[0] == 500
         tracker.wait_for(0)
 
@@ -275,3 +355,25 @@ def test_off(failing_site, serve, kind, variable, value, reason):
     assert tracker.items == []
     assert log.count("RuntimeError: crash in view\n") == 1
     assert log.count("Error tracking is") == 1 and f"Error tracking is {reason}\n" in log
+
+
+@pytest.mark.parametrize(
+    ("variables", "environment"),
+    [
+        ({}, "production"),
+        ({"HEROKU_PR_NUMBER": "7"}, "review"),
+        ({"DEBUG": "True"}, "development"),
+        ({"ROLLBAR_ENVIRONMENT": "a", "SENTRY_ENVIRONMENT": "a", "HEROKU_PR_NUMBER": "7"}, "a"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_environment_that_is_reported(site, kind, variables, environment):
+    show = "from django.conf import settings; print(settings.ERROR_TRACKING)"
+
+    shown = site(kind).shell(show, env=site(kind).production(**variables))
+
+    is_off = kind == "rollbar" and "DEBUG" in variables
+    expected = (
+        "off, as ROLLBAR_ENABLED says" if is_off else f"on: {kind.capitalize()}, {environment}"
+    )
+    assert shown.stdout == f"{expected}\n"

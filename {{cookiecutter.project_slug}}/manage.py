@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Runs Django's commands: python manage.py help"""
 
+import logging
 import os
 import sys
 
@@ -13,7 +14,11 @@ def main():
         raise SystemExit(
             f"{error}. Is the virtual environment active? It is made by: python bootstrap.py"
         ) from error
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception:  # logged, so that the error tracker has it, too
+        logging.getLogger("project").exception("manage.py %s failed", " ".join(sys.argv[1:2]))
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

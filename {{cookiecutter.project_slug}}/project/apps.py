@@ -6,4 +6,7 @@ class ProjectConfig(AppConfig):
 
     def ready(self):
         # Checks register by being imported; from urls.py it would be too late for `check`.
+        from project import logs
         from project.checks import data, pages, security  # noqa: F401
+
+        logs.watch_threads()

@@ -1,32 +1,56 @@
 import logging
 import random
 import re
-from contextvars import ContextVar
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from types import MethodType
 
-# What Heroku's router and others write. Longer or with other characters, it is a client's invention.
+# What routers send. Anything else is a client's invention.
 ID = re.compile(r"[\w+/=.:-]{1,200}", re.ASCII)
 
 request_id = ContextVar("request_id", default="")
+logger = logging.getLogger("project")
 
 
-def begin(text):
-    """Take the id that a router gave a request for the lines to come, or a fresh one; return it."""
+def set_request_id(text):
+    """Set the request ID that the router sent, or a fresh one, for the lines to come; return it."""
     request_id.set(text if ID.fullmatch(text) else f"{random.getrandbits(128):032x}")
     return request_id.get()
 
 
-class RequestId(logging.Filter):
-    """Gives each line the id under which the router knows the request, or a dash."""
+def watch_threads():
+    """Have threads log their crashes, and the ID of the request that starts them."""
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
-    def filter(self, record):
-        record.request_id = request_id.get() or "-"
-        return True
+    def start_in_context(self):
+        context, run = copy_context(), self.run
+        self.run = MethodType(lambda self: context.run(run), self)  # other wrappers want a method
+        start(self)
+
+    def submit_in_context(self, fn, /, *args, **kwargs):
+        return submit(self, copy_context().run, fn, *args, **kwargs)
+
+    threading.Thread.start, ThreadPoolExecutor.submit = start_in_context, submit_in_context
+    if threading.excepthook is threading.__excepthook__:  # pytest has its own
+        threading.excepthook = log_crash
+
+
+def log_crash(args):
+    """Log the exception that ended a thread: a threading.excepthook."""
+    if args.exc_type is not SystemExit:
+        exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
+        logger.error("Thread %s failed", args.thread and args.thread.name, exc_info=exc_info)
 
 
 class Formatter(logging.Formatter):
-    """Writes a record so that nothing in it looks like another one, or drives the terminal."""
+    """Adds the request ID, escapes control characters, and indents all lines but the first.
+
+    So nothing that is logged can look like another record.
+    """
 
     def format(self, record):
+        record.request_id = f"[{request_id.get()}] " if request_id.get() else ""
         text = super().format(record)
         if not text.isprintable():
             text = "".join(
@@ -35,8 +59,6 @@ class Formatter(logging.Formatter):
         return text.replace("\n", "\n  ")
 
 
-class NoCspReports(logging.Filter):
-    """Drops runserver's lines for CSP reports: project/views.py logs what is in them."""
-
-    def filter(self, record):
-        return "/csp-report/" not in record.getMessage()
+def is_no_csp_report(record):
+    """Return whether a line of runserver is about something else than a CSP report."""
+    return "/csp-report/" not in record.getMessage()

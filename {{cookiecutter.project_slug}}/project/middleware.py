@@ -4,9 +4,8 @@ import time
 from contextlib import suppress
 
 from django.conf import settings
-from django.core.signals import got_request_exception
 from django.db import OperationalError, connection
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.middleware.csp import get_nonce
 from django.utils.csp import build_policy
 
@@ -14,12 +13,12 @@ logger = logging.getLogger(__name__)
 
 
 def crashes(get_response):
-    """Treat what Django lets pass like every other error: an exit, and what breaks off an answer."""
+    """Turn what Django does not catch into logged errors: sys.exit(), and streams that fail."""
 
     def middleware(request):
         try:
             response = get_response(request)
-        except SystemExit as error:  # it would end the worker, with all other requests
+        except SystemExit as error:  # it would end the worker and all its requests
             raise RuntimeError("sys.exit() was called while a request was answered") from error
         if response.streaming and not response.is_async and not hasattr(response, "file_to_stream"):
             response.streaming_content = watched(request, response.streaming_content)
@@ -29,53 +28,46 @@ def crashes(get_response):
 
 
 def watched(request, content):
-    """Yield the parts of an answer; tell of an error in between, and have the connection closed."""
+    """Yield the parts of a streamed response; log an error, and close the connection."""
     try:
         yield from content
     except Exception as error:
-        got_request_exception.send(None, request=request)
-        logger.error("Answer broken off: %s", request.path, exc_info=True)
-        # gunicorn closes without a traceback of its own when the client seems to have gone.
-        raise BrokenPipeError(errno.EPIPE, "answer broken off") from error
+        logger.exception("Response broken off", extra={"request": request})
+        # For gunicorn the client has gone: it closes without a traceback of its own.
+        raise BrokenPipeError(errno.EPIPE, "response broken off") from error
 
 
 def health(get_response):
-    """Answer /healthz, and /readyz where the database does, before hosts and https are looked at.
+    """Answer /healthz, and /readyz if the database answers.
 
-    Whoever asks is a platform, which often does so by IP address and over http.
+    Platforms ask by IP address and over http, so this comes before hosts and https are checked.
     """
 
     def middleware(request):
-        if request.path == "/healthz":
-            return HttpResponse("ok", content_type="text/plain")
+        if request.path not in ("/healthz", "/readyz"):
+            return get_response(request)
+        text, status = "ok", 200
         if request.path == "/readyz":
-            return ready()
-        return get_response(request)
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+            except OperationalError:
+                text, status = "no database", 503
+        return HttpResponse(text, content_type="text/plain", status=status)
 
     return middleware
 
 
-def ready():
-    """Return 200 where the database answers, else 503."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except OperationalError:
-        return HttpResponse("no database", content_type="text/plain", status=503)
-    return HttpResponse("ok", content_type="text/plain")
-
-
 def security_headers(get_response):
-    """Set the two security headers that Django has no setting for, and the policy of most pages.
+    """Set two headers for which Django has no setting, and the CSP of most responses.
 
-    Django builds a content security policy anew for each answer. Only where a page has used a nonce
-    or has a policy of its own, that is needed.
+    Django builds the CSP for each response. That is needed only where a nonce or csp_override is.
     """
     policy = build_policy(settings.SECURE_CSP or {})
 
     def middleware(request):
         response = get_response(request)
-        # Other sites may link to this one's files, but not use them.
+        # Other sites may link to files of this one, but not embed them.
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
@@ -87,34 +79,23 @@ def security_headers(get_response):
     return middleware
 
 
-class TooLarge(HttpResponse):
-    """The answer to a request whose body is too large. Its rest is thrown away after it is sent.
-
-    Most clients, and most routers, listen to an answer only when they have sent everything.
-    """
-
-    status_code = 413
-    seconds = 20
-
-    def __init__(self, request):
-        self.request = request
-        super().__init__("This is larger than the site takes.", content_type="text/plain")
-
-    def close(self):
-        until = time.monotonic() + self.seconds
-        with suppress(OSError):
-            while time.monotonic() < until and self.request.read(65536):
-                pass
-        super().close()
-
-
 def body_limit(get_response):
-    """Answer 413 to a body of more than MAX_BODY_SIZE bytes, before any of it is read."""
+    """Reject a body of more than MAX_BODY_SIZE bytes before it is read."""
+    text = b"The request is larger than this site allows."
+
+    def rejected(request):
+        # Most clients and routers read a response only after they have sent everything.
+        yield text
+        until = time.monotonic() + 20
+        with suppress(OSError):
+            while time.monotonic() < until and request.read(65536):
+                pass
 
     def middleware(request):
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > settings.MAX_BODY_SIZE:
-            return TooLarge(request)
-        return get_response(request)
+        if not length.isdecimal() or int(length) <= settings.MAX_BODY_SIZE:
+            return get_response(request)
+        headers = {"Content-Length": len(text), "Content-Type": "text/plain"}
+        return StreamingHttpResponse(rejected(request), status=413, headers=headers)
 
     return middleware

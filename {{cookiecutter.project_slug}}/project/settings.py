@@ -1,4 +1,4 @@
-"""The site's settings. Production is the default; what differs at home stands in .env."""
+"""The site's settings, for production; .env has what differs in development."""
 
 import os
 import sys
@@ -7,15 +7,14 @@ from pathlib import Path
 
 from django.utils.csp import CSP
 
-{% if cookiecutter.error_tracker != "none" %}from project import error_tracking
-{% endif %}from project.environment import Env
+from project import {% if cookiecutter.error_tracker != "none" %}error_tracking, {% endif %}logs
+from project.environment import Env
 from project.mail import mailer
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
-# The environment or .env, never a mixture: where the platform sets the variables, a stray .env
-# adds nothing to them.
+# If the platform sets the variables, a stray .env adds none.
 if "SECRET_KEY" not in os.environ:
     env.read_env(BASE_DIR / ".env")
 
@@ -81,14 +80,13 @@ TEMPLATES = [
 database = env.db("DATABASE_URL")
 options = {}
 if database["ENGINE"].endswith(("postgresql", "postgis")):
-    # Connections are kept for a minute and tried before use: no error after the database restarts.
+    # Connections are kept for a minute, and tested before use.
     database = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True} | database
-    # Connecting takes 3 seconds at most, and TLS; a connection is given up where nothing arrives
-    # for 5.
+    # In seconds, and milliseconds: connecting takes 3 at most; a silent connection fails after 5.
     options = {"connect_timeout": 3, "sslmode": "require", "tcp_user_timeout": 5000}
     options |= {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 2}
 elif database["ENGINE"].endswith(("sqlite3", "spatialite")):
-    # Who writes waits for who does, instead of failing at once; who reads waits for nobody.
+    # For threads: writers wait for each other, instead of failing at once.
     options = {"transaction_mode": "IMMEDIATE", "timeout": 20}
     options["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"
 # An option in DATABASE_URL, such as ?sslmode=disable, wins over the one here.
@@ -104,9 +102,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Guessing passwords: after ten wrong ones for a name from an address, or fifty from an address, one
-# has to wait for a quarter of an hour, which trying does not prolong. Off in tests, where
-# client.login() has no request.
+# Login rate limiting: by name and address, and by address. Off in tests, where client.login() has no
+# request.
 AXES_ENABLED = "pytest" not in sys.modules and sys.argv[1:2] != ["test"]
 AXES_FAILURE_LIMIT = 10
 ADDRESS_FAILURE_LIMIT = 50
@@ -119,7 +116,7 @@ AXES_USERNAME_CALLABLE = "identity.lockout.username"
 AXES_CLIENT_IP_CALLABLE = "identity.lockout.client_address"
 AXES_LOCKOUT_TEMPLATE = "429.html"
 AXES_DISABLE_ACCESS_LOG = True  # the handler keeps less
-AXES_VERBOSE = False  # or it would write what visitors call themselves to the log
+AXES_VERBOSE = False  # it would log names
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -139,22 +136,23 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
-# Uploads stay on this disk, which suits a laptop; README, "After the first day", has the rest.
+# Uploads are stored on this disk, for development; README, "After the first day", has the rest.
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
 
-# What is larger is answered with 413: forms, uploads and all else that a visitor sends.
+# A larger request, such as an upload, is answered with 413.
 MAX_BODY_SIZE = 10 * 1024 * 1024
 
-# Without EMAIL_URL, sending mail is an error that says so: nothing pretends to be sent.
+# Without EMAIL_URL, sending mail fails with an error that says so.
 MAILERS = {"default": env("EMAIL_URL", mailer, {"BACKEND": "project.mail.UnsetBackend"})}
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+SERVER_EMAIL = env("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
 
-# How many proxies hand a request on before it is here: a platform's router is one. 0: not known,
-# and failed logins are not counted by address alone, for it may be that of a proxy.
+# How many proxies are in front, with the platform's router. 0: not known; failed logins are then not
+# counted by address alone, which may be a proxy's.
 PROXY_COUNT = env.int("PROXY_COUNT", default={{ cookiecutter.__proxy_count }})
 
-# Security: https only, and cookies that travel by it alone. Heroku's router ends TLS and says so
-# in X-Forwarded-Proto, which nobody else can set there.
+# https only. Heroku's router terminates TLS, and sets X-Forwarded-Proto.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Not in runserver: browsers remember a redirect to https://localhost.
 SECURE_SSL_REDIRECT = not DEBUG and "runserver" not in sys.argv
@@ -162,8 +160,8 @@ SESSION_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_SECURE = not DEBUG
 
-# What pages may load: by default, only files of this site. Add another host to the line that needs
-# it, such as "https://cdn.example.com". Inline scripts and styles need a nonce: README.md.
+# What pages may load: files of this site. Add another host to the line that needs it, such as
+# "https://cdn.example.com". Inline scripts and styles need a nonce: README.md.
 SECURE_CSP = {
     "default-src": [CSP.NONE],
     "script-src": [CSP.SELF, CSP.NONCE],
@@ -181,57 +179,49 @@ SECURE_CSP = {
 if DEBUG:
     SECURE_CSP["report-uri"] = ["/csp-report/"]  # to the terminal: project/views.py
 
-# HSTS: for so many seconds, browsers come by https only. When the site is known to be right, 180
-# days: heroku config:set SECURE_HSTS_SECONDS=15552000
+# HSTS: for so many seconds, browsers use https only. Once the site works, make it 180 days:
+# heroku config:set SECURE_HSTS_SECONDS=15552000
 SECURE_HSTS_SECONDS = max(0, env.int("SECURE_HSTS_SECONDS", default={{ cookiecutter.__hsts_seconds }}))
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 
-# A check that something else takes care of goes here, with its reason above it.
+# Add a check that does not apply, with the reason above it.
 SILENCED_SYSTEM_CHECKS = [{% if cookiecutter.hsts == "proxy" %}
     # The proxy in front of this site sends Strict-Transport-Security. PROXY_COUNT is to be set, too.
     "security.W004",
 {% endif %}]
 
-# One place for everything: standard error, where the platform collects it.
+# To standard error, which the platform collects.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {
-        "request_id": {"()": "project.logs.RequestId"},
-        "no_csp_reports": {"()": "project.logs.NoCspReports"},
-    },
     "formatters": {
         "line": {
             "class": "project.logs.Formatter",
-            "format": "{levelname} {name} [{request_id}] {message}",
+            # In production, the platform adds the time.
+            "format": ("{asctime} " if DEBUG else "") + "{levelname} {name} {request_id}{message}",
+            "datefmt": "%H:%M:%S",
             "style": "{",
         }
     },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["request_id"],
-            "formatter": "line",
-        }
-    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
-        # Without Django's own handlers, one of which would mail each error, it reaches root once.
+        # Without Django's own handlers, one of which mails errors.
         "django": {"handlers": [], "propagate": True},
-        # Robots that ask for an IP address, many times a day, and are refused.
+        # Robots that request the IP address.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "django.server": {"filters": ["no_csp_reports"]},
+        "django.server": {"filters": [logs.is_no_csp_report]},
         "axes": {"level": "WARNING"},
     },
 }
 
 {% if cookiecutter.error_tracker == "rollbar" %}# Errors go to Rollbar, in production.
-MIDDLEWARE.append("project.error_tracking.ErrorTrackingMiddleware")
+ENVIRONMENT = "review" if "HEROKU_PR_NUMBER" in os.environ else "production"
 ROLLBAR = {
     "enabled": env.bool("ROLLBAR_ENABLED", default=not DEBUG),
     "access_token": env("ROLLBAR_ACCESS_TOKEN", default=""),
-    "environment": env("ROLLBAR_ENVIRONMENT", default="development" if DEBUG else "production"),
+    "environment": env("ROLLBAR_ENVIRONMENT", default="development" if DEBUG else ENVIRONMENT),
     "branch": "main",
     "root": str(BASE_DIR),
     "code_version": os.environ.get("HEROKU_BUILD_COMMIT") or os.environ.get("HEROKU_SLUG_COMMIT"),
@@ -243,16 +233,22 @@ ROLLBAR = {
     "allow_logging_basic_config": False,
     "patch_debugview": False,
 }
-LOGGING["filters"]["one_line"] = {"()": "project.error_tracking.OneLine"}
-LOGGING["loggers"]["rollbar"] = {"level": "WARNING", "filters": ["one_line"]}
+LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}
+LOGGING["root"]["handlers"].append("error_tracking")
+LOGGING["loggers"]["rollbar"] = {"level": "WARNING", "filters": [error_tracking.in_one_line]}
 ERROR_TRACKING = error_tracking.status(ROLLBAR)
+ERROR_TRACKING_FULL_TEXT = False  # True: with what exceptions quote, such as rows of the database
 {% elif cookiecutter.error_tracker == "sentry" %}# Errors go to Sentry, where it has a DSN.
+ENVIRONMENT = "review" if "HEROKU_PR_NUMBER" in os.environ else "production"
+SENTRY_ENABLED = env.bool("SENTRY_ENABLED", default=True)
 SENTRY_DSN = env("SENTRY_DSN", cast=error_tracking.dsn, default="")
-SENTRY_ENVIRONMENT = env("SENTRY_ENVIRONMENT", default="development" if DEBUG else "production")
-error_tracking.start(SENTRY_DSN, SENTRY_ENVIRONMENT)
-ERROR_TRACKING = error_tracking.status(SENTRY_DSN, SENTRY_ENVIRONMENT)
+SENTRY_ENVIRONMENT = env("SENTRY_ENVIRONMENT", default="development" if DEBUG else ENVIRONMENT)
+LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}
+LOGGING["root"]["handlers"].append("error_tracking")
+ERROR_TRACKING_FULL_TEXT = False  # True: with what exceptions quote, such as rows of the database
+ERROR_TRACKING = error_tracking.status(SENTRY_ENABLED, SENTRY_DSN, SENTRY_ENVIRONMENT)
 {% else %}ERROR_TRACKING = "off: errors are in this log only"
 {% endif %}
-# Settings of your own go here, and env() only here or above.
+# Add your settings here, those with env() above the next line.
 
 env.refuse_problems()

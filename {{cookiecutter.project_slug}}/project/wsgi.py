@@ -1,4 +1,3 @@
-import logging
 import os
 import sys
 from tempfile import SpooledTemporaryFile
@@ -12,31 +11,31 @@ from project import logs
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 
-def readable(kind):
-    """Return a Content-Type, without its parameters where Django could not read them.
+def clean_content_type(content_type):
+    """Return a Content-Type, without its parameters if Django cannot read them.
 
-    A charset has to read ASCII as ASCII: Python has codecs that do more, or other things.
+    A charset has to decode ASCII as ASCII: some of Python's codecs do not.
     """
     probe = b"\\u0041+AGE-"
     try:
-        charset = parse_header_parameters(kind)[1].get("charset", "utf-8")
+        charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
         if probe.decode(charset, "replace") == probe.decode():
-            return kind
+            return content_type
     except (LookupError, TypeError, ValueError):
         pass
-    return kind.partition(";")[0]
+    return content_type.partition(";")[0]
 
 
-def prepared(application):
-    """Give a request an id, and a body that Django can read.
+def prepare_requests(application):
+    """Give requests an ID, and a body that Django can read.
 
-    A body that comes in chunks is read here, and counted: Django takes it for an empty one. Of one
-    that is too long, only so much is read that project.middleware can tell.
+    Django takes a chunked body for an empty one. It is read here, up to a byte more than
+    MAX_BODY_SIZE, so that project.middleware.body_limit rejects it.
     """
 
     def prepare(environ, start_response):
-        environ["HTTP_X_REQUEST_ID"] = logs.begin(environ.get("HTTP_X_REQUEST_ID", ""))
-        environ["CONTENT_TYPE"] = readable(environ.get("CONTENT_TYPE", ""))
+        environ["HTTP_X_REQUEST_ID"] = logs.set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        environ["CONTENT_TYPE"] = clean_content_type(environ.get("CONTENT_TYPE", ""))
         if "HTTP_TRANSFER_ENCODING" in environ:
             left = settings.MAX_BODY_SIZE + 1
             body = SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
@@ -49,8 +48,7 @@ def prepared(application):
     return prepare
 
 
-application = prepared(get_wsgi_application())
-logger = logging.getLogger("project")
-logger.info("Error tracking is %s", settings.ERROR_TRACKING)
+application = prepare_requests(get_wsgi_application())
+logs.logger.info("Error tracking is %s", settings.ERROR_TRACKING)
 if "runserver" in sys.argv and not settings.DEBUG:
-    logger.warning("DEBUG is off: .env has no DEBUG=True, or a variable of the shell wins over it")
+    logs.logger.warning("DEBUG is off: .env has no DEBUG=True, or a shell variable overrides it")
