@@ -21,7 +21,7 @@ def clean_content_type(content_type):
         charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
         if probe.decode(charset, "replace") == probe.decode():
             return content_type
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, Warning):
         pass
     return content_type.partition(";")[0]
 
