@@ -45,6 +45,7 @@ def main():
                 "Generation", figures.GENERATION, figures.generation(folder, ours.python.resolve())
             ),
             table("Requests", figures.REQUESTS, figures.requests(base, static, ours, none)),
+            table("Waiting", figures.WAITING, figures.waiting(base, ours)),
             table("Start and memory", figures.START, figures.start(base, ours, none)),
             table("Where the start goes", figures.IMPORTS, figures.imports(base, ours)),
             table("Two workers", figures.BALANCE, figures.balance(ours)),

@@ -66,7 +66,7 @@ def main(port, path, seconds, connections, certificate, *headers):
         ask()
     answers = errors = 0
     while time.monotonic() - began < float(seconds):
-        for key, _ in selector.select():
+        for key, _ in selector.select(1):
             status, closed = receive(key.fileobj)
             answers += 1
             errors += status >= 400

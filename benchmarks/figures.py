@@ -3,10 +3,12 @@
 import json
 import re
 import shutil
+import socket
 import sys
+import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +25,7 @@ GENERATION = ["", "by hand", "ours", "ratio", "wanted"]
 REQUESTS = [
     "", "CPU, plain", "ours", "ratio", "wanted", "in a second, plain", "ours", "ratio", "wanted",
 ]  # fmt: skip
+WAITING = ["", "in a second, plain", "ours", "ratio", "wanted"]
 START = ["", "plain", "ours", "ratio", "wanted"]
 IMPORTS = ["packages", "plain", "ours"]
 BALANCE = ["run", "busiest worker's share of CPU, 16 kept connections", "wanted"]
@@ -141,6 +144,47 @@ def requests(base, static, ours, none):
                 row += [form.format(median(turn[who][n] for turn in turns)) for who in (0, 1)]
                 row += [f"{median(b[n] / a[n] for a, b in turns):.2f}", bound]
             yield row
+
+
+def waiting(base, ours):
+    """Answers in a second of a page that waits 100 ms for the database, also beside slow clients."""
+    with base.start() as plain, ours.start() as mine:
+
+        def rate(server):
+            sent, seconds = visit(server.port, "/wait/")
+            return sent / seconds
+
+        first, second, ratio = take_turns(lambda: rate(plain), lambda: rate(mine))
+        row = ["a page that waits for 100 ms", f"{first:.0f}", f"{second:.0f}", f"{ratio:.2f}"]
+        yield [*row, "≥ 3.50"]
+        with dripping(plain.port), dripping(mine.port):
+            first, second = rate(plain), rate(mine)
+        row = ["the same, beside two clients that send a form byte by byte"]
+        yield [*row, f"{first:.0f}", f"{second:.0f}", "", "ours go on"]
+
+
+@contextmanager
+def dripping(port, clients=2):
+    """Have clients send a form to a server, a byte every tenth of a second."""
+    head = ["POST /admin/login/ HTTP/1.1", *HEADERS, "Content-Length: 1000"]
+    head += ["Content-Type: application/x-www-form-urlencoded", "", ""]
+    stopped = threading.Event()
+    with ExitStack() as stack:
+        connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
+        for connection in connections:
+            stack.enter_context(connection).sendall("\r\n".join(head).encode())
+
+        def drip():
+            while not stopped.wait(0.1):
+                for connection in connections:
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        time.sleep(0.5)
+        yield
+        stopped.set()
+        thread.join()
 
 
 def start(base, ours, none):
