@@ -1,6 +1,7 @@
 # What README.md and CONTRIBUTING.md have to type, for a machine that has Python and nothing else.
 PYTHON ?= python3
 MARKS = not exotic
+PLATFORMS = nginx sqlite3
 
 .PHONY: site test test-all pictures benchmark protections
 
@@ -16,7 +17,7 @@ test: .venv/installed .venv/browser
 
 # What few sites meet, too, as CI has it.
 test-all: MARKS =
-test-all: .venv/nginx test
+test-all: .venv/platforms test
 
 # Those that README.md shows, from a real run.
 pictures: .venv/installed .venv/browser
@@ -44,9 +45,9 @@ protections: .venv/installed
 	else .venv/bin/playwright install chromium; fi
 	touch $@
 
-# nginx for the tests of docs/platforms.md; without root it must be there, as on a machine of CI's.
-.venv/nginx: .venv/installed
-	[ -x /usr/sbin/nginx ] || [ "$$(id -u)" != 0 ] || \
-	{ apt-get update -qq && apt-get install --yes -qq nginx && \
+# For the tests of docs/platforms and docs/backups.md; without root, what is missing is skipped.
+.venv/platforms: .venv/installed
+	[ "$$(id -u)" != 0 ] || \
+	{ apt-get update -qq && apt-get install --yes -qq $(PLATFORMS) && \
 	{ systemctl disable --quiet --now nginx 2>/dev/null || true; }; }
 	touch $@

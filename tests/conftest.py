@@ -173,8 +173,9 @@ def serve():
 
     yield start
     for server in servers:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
 
 
 @pytest.fixture(scope="session")

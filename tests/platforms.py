@@ -1,4 +1,4 @@
-"""What docs/platforms.md says of a platform, and what stands in for the platform's machines."""
+"""The pages of docs/platforms, and what the tests run in place of a platform's machines."""
 
 import http.client
 import os
@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 
 from generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, Site, run
 
-PAGE = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8")
-PAGE = PAGE.replace("your-token", "my-own-token")  # the deployment checks reject the example
+PAGES = ROOT / "docs" / "platforms"
 BLOCK = re.compile(r"^([^\n]+:)\n\n```\w*\n(.+?)^```", re.MULTILINE | re.DOTALL)
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 CONF = """
@@ -33,15 +32,20 @@ http {{
 """
 
 
-def blocks(platform):
-    """Return what stands in code blocks below a heading, by the line that leads in to it."""
-    section = PAGE.split(f"# {platform}\n")[1].split("\n##")[0]
-    return dict(BLOCK.findall(section))
+def page(name):
+    """Return the text of a platform's page; the deployment checks reject its example of a token."""
+    text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    return text.replace("your-token", "my-own-token")
 
 
-def block(platform, lead):
-    """Return the one code block of a platform whose line before it begins like this."""
-    (found,) = (text for line, text in blocks(platform).items() if line.startswith(lead))
+def blocks(name):
+    """Return the code blocks of a page, by the line that introduces each."""
+    return dict(BLOCK.findall(page(name)))
+
+
+def block(name, lead):
+    """Return the only code block of a page whose introduction begins with `lead`."""
+    (found,) = (text for line, text in blocks(name).items() if line.startswith(lead))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The server of one's own in docs/platforms.md, a Debian 12, by the files and lines that stand there."""
+"""The server of one's own in docs/platforms/server.md, a Debian 12, by the files and lines that stand there."""
 
 import configparser
 import re
@@ -13,7 +13,6 @@ from live import HTTPS
 from own_server import Server
 from platforms import (
     NGINX,
-    PAGE,
     Front,
     block,
     blocks,
@@ -22,6 +21,7 @@ from platforms import (
     check_limit,
     check_pages,
     clone,
+    page,
 )
 
 pytestmark = [
@@ -29,9 +29,6 @@ pytestmark = [
     pytest.mark.exotic,
     pytest.mark.skipif(NGINX is None, reason="there is no nginx"),
 ]
-
-HERE = "A server of your own"
-
 
 @pytest.fixture
 def server(site, tmp_path):
@@ -45,12 +42,12 @@ def server(site, tmp_path):
 
 def set_up(server):
     """Type what the page has root type once, with its files in their places, until it is live."""
-    once = server.type(block(HERE, "As root, once"))
+    once = server.type(block("server", "As root, once"))
     assert once.returncode == 0, once.out
-    for lead, text in blocks(HERE).items():
+    for lead, text in blocks("server").items():
         if lead.startswith("`/"):
             server.put(lead.split("`")[1], text)
-    live = server.type(block(HERE, "As root, to go live"))
+    live = server.type(block("server", "As root, the first deploy"))
     assert live.returncode == 0, live.out
     assert "test is successful" in live.out and "Applying identity.0001_initial... OK" in live.out
 
@@ -98,11 +95,11 @@ def check_releases(server):
     assert {path.name for path in first.parent.iterdir()} == {first.name, "current"}
 
     sqlite = "sqlite:///" + server.here("/var/lib/my-site/db.sqlite3")
-    assert "`sqlite:////var/lib/my-site/db.sqlite3`" in PAGE
-    assert server.type(block("SQLite instead of Postgres", "As root")).returncode == 0
+    assert "`sqlite:////var/lib/my-site/db.sqlite3`" in page("server")
+    assert server.type(block("server", "As root, the folder")).returncode == 0
     environment.write_text(re.sub("DATABASE_URL=.+", f"DATABASE_URL={sqlite}", good))
     settings = "project/settings.py"
-    silenced = block("SQLite instead of Postgres", f"`{settings}`")
+    silenced = block("server", f"`{settings}`")
     server.repository.replace(settings, "SILENCED_SYSTEM_CHECKS = []\n", silenced)
     server.repository.commit("SQLite")
     deployed = server.type("deploy-my-site")
@@ -110,16 +107,15 @@ def check_releases(server):
     assert server.current() > first
     added = server.type(
         "export DJANGO_SUPERUSER_PASSWORD=a-long-and-boring-passphrase\n"
-        + block(HERE, "As root, the first").strip()
+        + block("server", "As root, the first staff").strip()
         + " --noinput --username=ada --email=ada@example.com"
     )
     assert added.returncode == 0 and "Superuser created" in added.out
 
-    back = server.type(block(HERE, "As root, back"))
+    back = server.type(block("server", "As root, a rollback"))
     assert back.returncode == 0 and server.current() == first
-    assert server.type(block(HERE, "As root, a backup")).returncode == 0
     restart = "systemctl restart my-site"
-    assert server.log.read_text().splitlines() == [restart, restart, "pg_dump my-site"]
+    assert server.log.read_text().splitlines() == [restart, restart]
 
 
 def test_a_server_of_your_own(server, postgres, serve):

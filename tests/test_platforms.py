@@ -1,4 +1,4 @@
-"""The platforms of docs/platforms.md, played by the files and the lines that stand there.
+"""The pages of docs/platforms, played by the files and the lines that stand there.
 
 What each does is what its documentation or source says: Dokku 0.38 with herokuish 0.11.14,
 Render's blueprint specification, Railway with Railpack. A server of one's own is in
@@ -18,7 +18,7 @@ from live import HTTPS
 from platforms import (
     BLOCK,
     NGINX,
-    PAGE,
+    PAGES,
     Front,
     block,
     builder,
@@ -28,6 +28,7 @@ from platforms import (
     check_pages,
     clone,
     nginx,
+    page,
 )
 
 slow = pytest.mark.slow
@@ -35,12 +36,13 @@ exotic = pytest.mark.exotic
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="there is no nginx")
 
 
-def test_each_block_of_the_page_is_a_file_or_is_run_or_says_that_it_was_not():
-    leads = [lead for lead, _ in BLOCK.findall(PAGE)]
+@pytest.mark.parametrize("name", [path.stem for path in sorted(PAGES.glob("*.md"))])
+def test_each_code_block_of_a_page_is_a_file_or_is_run_or_is_marked_as_not_run(name):
+    leads = [lead for lead, _ in BLOCK.findall(page(name))]
 
-    assert len(leads) == PAGE.count("\n```") / 2
+    assert len(leads) == page(name).count("\n```") / 2
     for lead in leads:
-        assert re.match(r"(`[\w./-]+`|Not run|As root|At home)[,:]", lead), lead
+        assert re.match(r"(`[\w./-]+`|Not run|As root|Locally)[,:]", lead), lead
 
 
 def bash(site, line, environment):
@@ -82,7 +84,7 @@ def render_variables(blueprint, typed, url):
 def test_render(site, postgres, serve, free_port, tmp_path):
     generated = site("sentry")
     app = clone(generated, tmp_path / "src")
-    text = block("Render", "`render.yaml`").replace("ROLLBAR_ACCESS_TOKEN", "SENTRY_DSN")
+    text = block("render", "`render.yaml`").replace("ROLLBAR_ACCESS_TOKEN", "SENTRY_DSN")
     blueprint = yaml.safe_load(text)
     (service,), (database,) = blueprint["services"], blueprint["databases"]
     assert blueprint.keys() == {"services", "databases"}
@@ -92,7 +94,7 @@ def test_render(site, postgres, serve, free_port, tmp_path):
 
     build = builder(generated)
     typed = variables(generated.path / "tests" / "production.env")
-    typed["SECRET_KEY"] = bash(app, block("Render", "At home"), build).strip()
+    typed["SECRET_KEY"] = bash(app, block("render", "Locally"), build).strip()
     config = render_variables(blueprint, typed, postgres.database("render"))
     bash(app, service["buildCommand"], build | config)
     bare = {"PATH": "/usr/bin:/bin"}
@@ -118,7 +120,7 @@ def test_render(site, postgres, serve, free_port, tmp_path):
 def test_railway(site, postgres, serve, free_port, tmp_path):
     generated = site()
     app = clone(generated, tmp_path / "app")
-    config = json.loads(block("Railway", "`railway.json`"))
+    config = json.loads(block("railway", "`railway.json`"))
     assert config.pop("$schema") == "https://railway.com/railway.schema.json"
     assert config.keys() == {"build", "deploy"} and config["build"].pop("builder") == "RAILPACK"
     (release,) = config["deploy"].pop("preDeployCommand")
@@ -127,9 +129,9 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     assert config == {"build": {}, "deploy": {}}
     lockout = "identity/lockout.py"
     with (app.path / lockout).open("a") as opened:
-        opened.write(block("Railway", f"`{lockout}`, at its end"))
+        opened.write(block("railway", f"`{lockout}`, at its end"))
 
-    line = re.search("^railway variable set (.+)$", block("Railway", "Not run"), re.MULTILINE)[1]
+    line = re.search("^railway variable set (.+)$", block("railway", "Not run, locally"), re.MULTILINE)[1]
     words = bash(app, f"printf '%s\\n' {line}", builder(generated)).splitlines()[2:]
     chosen = dict(word.split("=", 1) for word in words)
     assert chosen["DATABASE_URL"] == "${{Postgres.DATABASE_URL}}"
@@ -180,7 +182,7 @@ server {{
 @needs_nginx
 def test_dokku(app, postgres, serve, tmp_path):
     built = app()
-    once = block("Dokku", "Not run, on the server, once")
+    once = block("dokku", "Not run, on the server, once")
     line = re.search("^dokku config:set (.+)$", once, re.MULTILINE)[1]
     words = built.run(f"printf '%s\\n' {line}").stdout.splitlines()
     assert words[:2] == ["--no-restart", "my-site"]
@@ -188,7 +190,7 @@ def test_dokku(app, postgres, serve, tmp_path):
     assert chosen.keys() | {"DATABASE_URL"} == built.config.keys()
     built.config = chosen | {"DATABASE_URL": postgres.database("dokku")}
     first, rest = (built.folder / "app.json").read_text().split("\n", 1)
-    checks = json.loads("\n".join([first, block("Dokku", "`app.json`"), rest]))["healthchecks"]
+    checks = json.loads("\n".join([first, block("dokku", "`app.json`"), rest]))["healthchecks"]
     ((process, (check,)),) = checks.items()
 
     released = built.run(built.lines["release"])
