@@ -1,7 +1,7 @@
 # What README.md and CONTRIBUTING.md have to type, for a machine that has Python and nothing else.
 PYTHON ?= python3
 MARKS = not exotic
-PLATFORMS = nginx sqlite3
+PLATFORMS = buildah debootstrap nginx sqlite3
 
 .PHONY: site test test-all pictures benchmark protections
 

@@ -2,6 +2,14 @@
 
 import os
 
+import pytest
+
+
+@pytest.fixture
+def tell(record_property):
+    """Return a function that adds a row to the table of figures: what was measured, and the result."""
+    return lambda what, result: record_property("figure", (what, result))
+
 
 def pytest_xdist_auto_num_workers(config):
     """Return how many processes run the tests: three for two cores, for many tests only wait."""
@@ -15,7 +23,7 @@ def told(terminalreporter, kind):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print what tests have counted: a row for each fault, and for each attack."""
+    """Print what tests have counted: a row for each fault, and for each figure."""
     if rows := told(terminalreporter, "fault"):
         terminalreporter.section("faults under load: requests")
         terminalreporter.line(f"{'':<36}{'sent':>8}{'answered':>10}{'failed':>8}{'slowest':>10}")
@@ -24,7 +32,7 @@ def pytest_terminal_summary(terminalreporter):
                 f"{row['fault']:<36}{row['sent']:>8}{row['answered']:>10}{row['failed']:>8}"
                 f"{row['slowest']:>8.2f} s"
             )
-    if rows := told(terminalreporter, "attack"):
-        terminalreporter.section("attacks")
-        for what, came in sorted(rows):
-            terminalreporter.line(f"{what:<44}{came}")
+    if rows := told(terminalreporter, "figure"):
+        terminalreporter.section("figures")
+        for what, result in sorted(rows):
+            terminalreporter.line(f"{what:<44}{result}")

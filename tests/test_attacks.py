@@ -23,12 +23,6 @@ TOKEN = "a" * 32
 LOGIN = "/accounts/login/"
 
 
-@pytest.fixture
-def tell(record_property):
-    """Return a function that adds a row to the table of attacks: what was tried, and what came."""
-    return lambda what, came: record_property("attack", (what, came))
-
-
 def answer_to(dyno, *parts, seconds=30):
     """Send parts of a request; return the status of the answer, though it come before the end."""
     with socket.create_connection(("127.0.0.1", dyno.port), seconds) as connection:

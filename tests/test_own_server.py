@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.skipif(NGINX is None, reason="there is no nginx"),
 ]
 
+
 @pytest.fixture
 def server(site, tmp_path):
     """Return a Server, which clones from the Site `server.repository`."""

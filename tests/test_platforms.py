@@ -131,7 +131,9 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     with (app.path / lockout).open("a") as opened:
         opened.write(block("railway", f"`{lockout}`, at its end"))
 
-    line = re.search("^railway variable set (.+)$", block("railway", "Not run, locally"), re.MULTILINE)[1]
+    line = re.search(
+        "^railway variable set (.+)$", block("railway", "Not run, locally"), re.MULTILINE
+    )[1]
     words = bash(app, f"printf '%s\\n' {line}", builder(generated)).splitlines()[2:]
     chosen = dict(word.split("=", 1) for word in words)
     assert chosen["DATABASE_URL"] == "${{Postgres.DATABASE_URL}}"
