@@ -42,7 +42,7 @@ def test_each_code_block_of_a_page_is_a_file_or_is_run_or_is_marked_as_not_run(n
 
     assert len(leads) == page(name).count("\n```") / 2
     for lead in leads:
-        assert re.match(r"(`[\w./-]+`|Not run|As root|Locally)[,:]", lead), lead
+        assert re.match(r"(`[\w./-]+`|Not run|As (?:root|you)|Locally)[,:]", lead), lead
 
 
 def bash(site, line, environment):
