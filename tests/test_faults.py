@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -141,6 +143,30 @@ def test_a_database_that_never_answers(live, visits):
 
     assert silence.failed == 0
     assert max(seconds, silence.slowest) < 15
+
+
+def test_a_database_that_acknowledges_and_stays_silent(live, postgres, record_property):
+    """Nothing bounds it, as docs/decisions.md says: requests wait for as long as it lasts."""
+    with live.alone() as dyno, ThreadPoolExecutor(16) as clients:
+        ask = partial(by_http, dyno, "/readyz", seconds=60)
+        assert {status for status, *_ in clients.map(lambda _: ask(), range(16))} == {200}
+        backends = "SELECT pid FROM pg_stat_activity WHERE datname LIKE 'live_%'"
+        stopped = [int(pid) for pid in postgres.execute(backends).split()]
+        assert stopped
+        began = time.monotonic()
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            waiting = [clients.submit(ask) for _ in range(8)]
+            time.sleep(12)
+            assert not any(answer.done() for answer in waiting)
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        assert {answer.result()[0] for answer in waiting} == {200}
+        slowest = time.monotonic() - began
+    counts = {"sent": 8, "answered": 8, "failed": 0, "slowest": slowest}
+    record_property("fault", {"fault": "the database acknowledges only"} | counts)
 
 
 def test_the_tracker_hangs(live, visits):
