@@ -140,7 +140,7 @@ def test_versions_of_the_project_and_its_hook_agree():
     workflow = (TEMPLATE / ".github" / "workflows" / "ci.yml").read_text()
 
     assert 'PYTHONS = ["3.14", "3.13", "3.12"]' in hook
-    assert 'python: ["3.12", "3.13", "3.14"]' in workflow
+    assert "UV_PYTHON" not in workflow and "setup-python" not in workflow  # .python-version says it
     assert (TEMPLATE / ".python-version").read_text() == "3.14\n"
     assert 'requires-python = ">=3.12"' in (TEMPLATE / "pyproject.toml").read_text()
 

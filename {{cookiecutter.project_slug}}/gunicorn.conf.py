@@ -6,6 +6,7 @@ import resource
 import socket
 import struct
 import sys
+import warnings
 from functools import partial
 
 from gunicorn import glogging, util
@@ -17,6 +18,10 @@ from project.logs import Formatter
 worker_class = "gthread"
 threads = 4
 
+# Two protections below change gunicorn's own code: tell when it no longer has that.
+if not hasattr(gthread, "DEFAULT_WORKER_DATA_TIMEOUT") or not hasattr(util, "close_graceful"):
+    warnings.warn("gunicorn has changed: see gunicorn.conf.py.", RuntimeWarning, stacklevel=1)
+
 # An idle connection takes no thread, but an open file.
 worker_connections = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 10_000) - 64
 
@@ -27,7 +32,8 @@ gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.02
 
 # Seconds that a worker waits, doing nothing else, for a client to close its end. With gunicorn's 2,
 # twenty clients that stay connected stop the site for 28.
-util.close_graceful = partial(util.close_graceful, timeout=0.001)
+if hasattr(util, "close_graceful"):
+    util.close_graceful = partial(util.close_graceful, timeout=0.001)
 
 # Seconds of silence after which a client is disconnected, within a request or a response.
 SILENCE = 10

@@ -89,6 +89,7 @@ class WebLineTests(TransactionTestCase):
             "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{self.port}",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": str(self.folder),
+            "PYTHONWARNINGS": "error::RuntimeWarning",  # gunicorn.conf.py's own
         }
 
     def database(self):
