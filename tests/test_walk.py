@@ -185,7 +185,7 @@ def test_other_ways_to_begin(folder, newcomer, tmp_path, tool):
     readme = ROOT / "README.md"
     commands = {
         "pipx": re.findall("`(pipx run .+?)`", readme.read_text()),
-        "pip": blocks(readme, "Use it")[0],
+        "pip": blocks(readme, "Create a site")[0],
     }[tool]
     newcomer |= {"COOKIECUTTER_SKIP_SETUP": "1"}
     newcomer["PATH"] += f":{BIN}" if tool == "pipx" else ""
