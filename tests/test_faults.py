@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from live import HOST, by_http, form, head
@@ -150,7 +151,8 @@ def test_a_database_that_acknowledges_and_stays_silent(live, postgres, record_pr
     with live.alone() as dyno, ThreadPoolExecutor(16) as clients:
         ask = partial(by_http, dyno, "/readyz", seconds=60)
         assert {status for status, *_ in clients.map(lambda _: ask(), range(16))} == {200}
-        backends = "SELECT pid FROM pg_stat_activity WHERE datname LIKE 'live_%'"
+        database = urlsplit(live.app.config["DATABASE_URL"]).path[1:]
+        backends = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
         stopped = [int(pid) for pid in postgres.execute(backends).split()]
         assert stopped
         began = time.monotonic()

@@ -136,7 +136,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
-# Uploads are stored on this disk, for development; README, "After the first day", has the rest.
+# Uploads are stored on this disk, for development; README, "After the first deploy", has the rest.
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
 
