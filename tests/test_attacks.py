@@ -305,9 +305,11 @@ def test_guesses_for_a_new_name_each_time(live, tell):
     with live.alone() as dyno, ThreadPoolExecutor(51) as pool:
         calm = statistics.median(map(visit, range(50)))
         attackers = [pool.submit(attack, number) for number in range(50)]
-        time.sleep(8)  # the first are evaluated
-        seconds = statistics.median(map(visit, range(50)))
-        enough.set()
+        try:
+            time.sleep(8)  # the first are evaluated
+            seconds = statistics.median(map(visit, range(50)))
+        finally:
+            enough.set()
         for attacker in attackers:
             attacker.result()
 
