@@ -299,7 +299,8 @@ def test_guesses_for_a_new_name_each_time(live, tell):
 
     def visit(_):
         began = time.monotonic()
-        by_http(dyno, **HTTPS)
+        with suppress(TimeoutError):  # counts with its 30 seconds; the median is what is asserted
+            by_http(dyno, **HTTPS)
         return time.monotonic() - began
 
     with live.alone() as dyno, ThreadPoolExecutor(51) as pool:
