@@ -1,7 +1,7 @@
 """Sets the new project up by its own bootstrap.py, then makes its first commit.
 
-An unsafe project does not come out: exit 1, and cookiecutter deletes it. Whatever could not be
-judged is kept, staged and called NOT VERIFIED.
+If a deployment check fails, generation fails: exit 1, and cookiecutter deletes the project. If the
+checks cannot run, the project is kept, staged and marked NOT VERIFIED.
 """
 
 import os

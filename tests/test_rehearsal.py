@@ -136,7 +136,7 @@ def test_static_files(live):
 
 
 def check_boom(live):
-    """For staff it is one item and one traceback; for others, the door and not a word."""
+    """For staff it is one item and one traceback; others are sent to the login, and nothing is reported."""
     live.tracker.items.clear()
     with live.alone() as dyno:
         visitor = Person(live.router)
