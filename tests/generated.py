@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -209,6 +210,18 @@ def listens(port):
     """Return whether somebody listens at `port` of loopback."""
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+def listeners(port):
+    """Return how many sockets listen at `port`: with reuse_port, one of each worker."""
+    return Path("/proc/net/tcp").read_text().count(f" 00000000:{port:04X} 00000000:0000 0A ")
+
+
+def wait_until(condition, seconds=30):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def unused_port():

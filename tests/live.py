@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from fake_tracker import FakeTracker
 from filelock import FileLock
-from generated import BIN, unused_port
+from generated import BIN, listeners, unused_port, wait_until
 from heroku import App, build
 from router import https
 
@@ -99,10 +99,11 @@ class Live:
             assert done.returncode == 0, done.out
 
     def start(self, name, port=None, **changes):
-        """Start a dyno, with some variables changed, and return it."""
+        """Start a dyno, with some variables changed; return it when both workers listen."""
         changes["HEROKU_BUILD_COMMIT"] = self.commit
         dyno = self.app.dyno(port or unused_port(), name, **changes)
         self.started.callback(lambda: dyno.process.poll() is None and dyno.stop())
+        wait_until(lambda: listeners(dyno.port) == 2)
         return dyno
 
     @contextmanager

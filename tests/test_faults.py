@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+from generated import wait_until
 from live import HOST, by_http, form, head
 
 pytestmark = pytest.mark.slow
@@ -46,13 +47,6 @@ def visits(live, record_property):
         record_property("fault", {"fault": name} | vars(counts))
 
     return visitors
-
-
-def wait_until(condition, seconds=30):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_a_worker_is_killed(live, visits):
