@@ -95,8 +95,9 @@ def test_a_route_that_dies(deployed, network, database, record_property):
             wait_for("/healthz")
             assert {ask("/readyz")[0] for _ in range(16)} == {200}  # connections are kept now
             ip(f"route add blackhole {SITE}/32")
-            with ThreadPoolExecutor(8) as visitors:
-                answers = [*visitors.map(ask, ["/readyz"] * 8)]
+            # As many as a worker has threads: with more, some would wait for a thread, too.
+            with ThreadPoolExecutor(4) as visitors:
+                answers = [*visitors.map(ask, ["/readyz"] * 4)]
             ip(f"route delete blackhole {SITE}/32")
             wait_for("/readyz")
             assert {ask("/readyz")[0] for _ in range(8)} == {200}
@@ -105,7 +106,7 @@ def test_a_route_that_dies(deployed, network, database, record_property):
 
     slowest = max(seconds for _, seconds in answers)
     record_property("fault", {
-        "fault": "the route to the database dies", "sent": 8, "answered": 8, "failed": 0,
+        "fault": "the route to the database dies", "sent": 4, "answered": 4, "failed": 0,
         "slowest": slowest,
     })  # fmt: skip
     assert {status for status, _ in answers} == {503}
