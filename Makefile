@@ -1,9 +1,9 @@
 # What README.md and CONTRIBUTING.md have to type, for a machine that has Python and nothing else.
 PYTHON ?= python3
-MARKS = not exotic
+MARKS = not exotic and not weekly
 PLATFORMS = buildah debootstrap nginx sqlite3
 
-.PHONY: site test test-all pictures benchmark protections
+.PHONY: site test test-all test-next pictures benchmark protections
 
 # Asks its questions; where nobody can answer, the defaults it is.
 site: .venv/installed
@@ -16,8 +16,14 @@ test: .venv/installed .venv/browser
 	.venv/bin/pytest -m "$(MARKS)"
 
 # What few sites meet, too, as CI has it.
-test-all: MARKS =
+test-all: MARKS = not weekly
 test-all: .venv/platforms test
+
+# A site with Django's pre-release, and updates with the newest cruft. Then .venv is to be made anew.
+test-next: .venv/installed
+	rm .venv/installed
+	.venv/bin/pip install --quiet --upgrade cookiecutter cruft
+	.venv/bin/pytest -m "" tests/test_next.py tests/test_update.py
 
 # Those that README.md shows, from a real run.
 pictures: .venv/installed .venv/browser

@@ -77,17 +77,30 @@ def copy_of(tmp_path):
 
 
 @pytest.fixture
-def own_copy(site, copy_of, environment):
-    """Return a copy of a Site with a .venv of its own, and the environment in which it is active."""
-    changed = copy_of(site())
-    (changed.path / ".venv").unlink()
-    for command in (["venv", "--relocatable", "--python", site().python.resolve()], ["sync"]):
-        done = changed.run(environment["UV"], *command, env=environment)
-        assert done.returncode == 0, done.out
-    environment["VIRTUAL_ENV"] = str(changed.path / ".venv")
-    environment["PATH"] = f"{changed.python.parent}{os.pathsep}{environment['PATH']}"
-    del environment["UV"]
-    return changed, environment
+def make_own_copy(site, copy_of, environment):
+    """Return a function that copies the Site for a tracker, with a .venv of its own.
+
+    It returns the copy, and the environment in which that .venv is active.
+    """
+
+    def make(error_tracker="rollbar"):
+        python = site(error_tracker).python.resolve()
+        changed = copy_of(site(error_tracker))
+        (changed.path / ".venv").unlink()
+        for command in (["venv", "--relocatable", "--python", python], ["sync"]):
+            done = changed.run(environment["UV"], *command, env=environment)
+            assert done.returncode == 0, done.out
+        environment["VIRTUAL_ENV"] = str(changed.path / ".venv")
+        environment["PATH"] = f"{changed.python.parent}{os.pathsep}{environment['PATH']}"
+        del environment["UV"]
+        return changed, environment
+
+    return make
+
+
+@pytest.fixture
+def own_copy(make_own_copy):
+    return make_own_copy()
 
 
 @pytest.fixture
