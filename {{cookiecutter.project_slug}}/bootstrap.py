@@ -24,7 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent
-PYTHONS = ["3.14", "3.13", "3.12"]
+PYTHONS = ["3.15", "3.14", "3.13", "3.12"]
 NO_DEV = ["--no-default-groups"]  # as Heroku installs
 ON_WINDOWS = os.name == "nt"
 BIN = "Scripts" if ON_WINDOWS else "bin"
