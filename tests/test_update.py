@@ -17,20 +17,27 @@ HOME = "application/templates/application/home.html"
 OWNERS = [
     ("project/settings.py", '    "application",\n', '    "application",\n    "blog",\n'),
     ("project/settings.py", "INSTALLED_APPS", 'GREETING = env("GREETING", default="")\n\nINSTALLED_APPS'),
+    ("project/settings.py", "\nenv.refuse_problems()", "TIME_ZONE = 'Europe/Berlin'\n\nenv.refuse_problems()"),
     (".env.example", "DEBUG=True\n", "DEBUG=True\n\n# What visitors read first.\nGREETING=Hello\n"),
+    (".github/workflows/ci.yml", "      - run: uv run pytest\n", "      - run: uv run pytest\n      - run: uv run mypy .\n"),
 ]  # fmt: skip
-# As `uv add "iniconfig>=2"` has it.
-PACKAGE = (
-    "pyproject.toml",
-    "]\n\n[dependency-groups]",
-    '    "iniconfig>=2",\n]\n\n[dependency-groups]',
-)
+NOTES = "\n## Team\n\nAda, who wrote it.\n"
+# As `uv add "iniconfig>=2"` and `uv add --dev "packaging>=24"` have them.
+PACKAGES = [
+    ("pyproject.toml", "]\n\n[dependency-groups]", '    "iniconfig>=2",\n]\n\n[dependency-groups]'),
+    ("pyproject.toml", "]\n\n[tool.uv]", '    "packaging>=24",\n]\n\n[tool.uv]'),
+]  # fmt: skip
 DELETED = "tests/test_site.py"
-# What the next version of the template changes. The last three are the owner's, or deleted.
+# What the next version of the template changes, some of it close to what owners do. The last three
+# are the owner's, or deleted.
 NEXT = [
     ("project/settings.py", "AXES_FAILURE_LIMIT = 10", "AXES_FAILURE_LIMIT = 9"),
     ("templates/base.html", "</main>", "</main>\n  <footer>{{ SITE_NAME }}</footer>"),
     ("pyproject.toml", '"rollbar>=1.5,<2"', '"rollbar>=1.5,<3"'),
+    ("pyproject.toml", '"ruff>=0.17"', '"ruff>=0.17.1"'),
+    ("project/settings.py", "FULL_TEXT = False", "FULL_TEXT = not True"),
+    ("README.md", "| stop paying |", "| pay no more |"),
+    (".github/workflows/ci.yml", "uv run ruff check &&", "uv run ruff check -q &&"),
     ("project/news.py", "", '"""What is new."""\n'),
     (HOME, "{% extends", "{# the next #}{% extends"),
     (".python-version", "3.", "3.9"),
@@ -48,10 +55,12 @@ def has_history():
     return (ROOT / ".git").exists() and run(shallow, ROOT).stdout == "false\n"
 
 
-def versions():
-    """Return the template's tagged versions, as far as this clone has them."""
-    tags = run(["git", "tag", "--list"], ROOT).stdout.split() if has_history() else []
-    return tags or [pytest.param("", marks=pytest.mark.skip(reason="this clone has no tags"))]
+# By the commits below CHANGELOG.md's headings. Where a version's sites have lines that a later one
+# changes, too, if an owner did: in which files that is.
+VERSIONS = re.findall(
+    r"^## (\S+), .+\n\nCommit `(\w{40})`$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+)
+CONFLICTS = {"2.0.0rc1": {"README.md", "pyproject.toml"}}
 
 
 @pytest.fixture
@@ -105,8 +114,17 @@ def edit(folder, edits):
 def as_its_owner(folder):
     """Change a site as its owner does, but for the new app and the new package."""
     edit(folder, OWNERS)
+    with (folder / "README.md").open("a") as readme:
+        readme.write(NOTES)
     (folder / HOME).write_text('{% extends "base.html" %}\n{% block content %}Ada{% endblock %}\n')
     (folder / DELETED).unlink()
+
+
+def add_packages(terminal, folder, python):
+    """Add a package as its owner does, and one for development."""
+    add = [BIN / "uv", "add", "-q", "--no-sync"]
+    terminal(folder, *add, "iniconfig>=2", UV_PYTHON=str(python))
+    terminal(folder, *add, "--dev", "packaging>=24", UV_PYTHON=str(python))
 
 
 def publish(terminal, template, edits):
@@ -165,8 +183,10 @@ def test_a_new_version_comes_in_beside_what_the_owner_did(
     assert own.manage("startapp", "blog", env=environment).returncode == 0
     as_its_owner(own.path)
     before = (own.path / "pyproject.toml").read_text()
-    terminal(own.path, BIN / "uv", "add", "-q", "iniconfig>=2")
-    assert (own.path / "pyproject.toml").read_text() == before.replace(*PACKAGE[1:])
+    add_packages(terminal, own.path, own.python)
+    for _, old, new in PACKAGES:
+        before = before.replace(old, new)
+    assert (own.path / "pyproject.toml").read_text() == before
     commit(terminal, own.path, "A year")
     expected = contents(own)
     kept = {name: (own.path / name).read_bytes() for name in (".env", "db.sqlite3", "uv.lock")}
@@ -178,12 +198,14 @@ def test_a_new_version_comes_in_beside_what_the_owner_did(
     assert said.count("Rendered only, for cruft to compare.\n") == 2 and "NOT" not in said
     assert status(own) == {
         " M .cruft.json",
+        "M  .github/workflows/ci.yml",
+        "M  README.md",
         "A  project/news.py",
         "M  project/settings.py",
         "M  pyproject.toml",
         "M  templates/base.html",
     }
-    for file, old, new in NEXT[:4]:
+    for file, old, new in NEXT[:-3]:
         expected[file] = expected.get(file, "").replace(old, new, 1)
     assert contents(own) == expected
     assert {name: (own.path / name).read_bytes() for name in kept} == kept
@@ -197,7 +219,7 @@ def test_a_new_version_comes_in_beside_what_the_owner_did(
     assert (own.path / "uv.lock").read_text().count('{ name = "iniconfig", specifier') == 1
     commit(terminal, own.path, "The next version")
     terminal(own.path, CRUFT, "check")
-    assert differs(own, terminal) == {file for file, *_ in [*OWNERS, PACKAGE]}
+    assert differs(own, terminal) == {file for file, *_ in [*OWNERS, *PACKAGES]} | {"README.md"}
 
     # The one after it, in a colleague's clone, which knows no more than what is committed.
     clone = Site(tmp_path / "clone")
@@ -253,14 +275,25 @@ def test_a_site_that_cookiecutter_made_is_linked(terminal, template, tmp_path, e
     assert {line[3:] for line in status(own)} == changed
 
 
-@pytest.mark.parametrize("version", versions())
-def test_from_each_version_to_this_one(terminal, template, tmp_path, version):
-    """What comes out is what is made anew, with the same changes of its owner's."""
-    own = rendered(terminal, template, tmp_path / "out", "--checkout", version)
+def test_versions_are_recorded():
+    """And docs/updating.md names the newest."""
+    assert VERSIONS
+    command = f"cruft link https://github.com/org/template --checkout {VERSIONS[0][1]}\n"
+    assert command in (ROOT / "docs" / "updating.md").read_text()
+
+
+@pytest.mark.skipif(not has_history(), reason="this is no clone, or a shallow one")
+@pytest.mark.parametrize(("version", "its_commit"), VERSIONS, ids=dict(VERSIONS))
+def test_from_each_version_to_this_one(site, terminal, template, tmp_path, version, its_commit):
+    """What comes out is what is made anew, with the same changes of its owner's.
+
+    Where both changed the same lines, both are there, and bootstrap.py says where.
+    """
+    own = rendered(terminal, template, tmp_path / "out", "--checkout", its_commit)
     new = rendered(terminal, template, tmp_path / "new")
     for folder in (own.path, new.path):
         as_its_owner(folder)
-        edit(folder, [PACKAGE])
+        add_packages(terminal, folder, site().python.resolve())
     commit(terminal, own.path, "Some years")
     commit(terminal, new.path, "Some years")
     skipped = tomllib.loads((own.path / "pyproject.toml").read_text())["tool"]["cruft"]["skip"]
@@ -271,6 +304,15 @@ def test_from_each_version_to_this_one(terminal, template, tmp_path, version):
 
     terminal(own.path, CRUFT, "update", "--skip-apply-ask")
 
-    assert contents(own) == expected
-    assert not [line for line in status(own) if "U" in line or "?" in line]
+    updated, conflicts = contents(own), CONFLICTS.get(version, set())
+    assert {path for path, text in updated.items() if text != expected[path]} == conflicts
+    assert {line for line in status(own) if "U" in line or "?" in line} == {
+        f"UU {path}" for path in conflicts
+    }
+    for path in conflicts:
+        assert set(expected[path].splitlines()) <= set(updated[path].splitlines()), path
+    unsettled = own.run(BIN / "python", "bootstrap.py")
+    if conflicts:
+        assert unsettled.returncode == 2
+        assert f"conflicts in {', '.join(sorted(conflicts))}." in unsettled.stdout
     terminal(own.path, CRUFT, "check")
