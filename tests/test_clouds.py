@@ -9,7 +9,9 @@ import os
 import re
 import secrets
 import shlex
+import sqlite3
 import tomllib
+from contextlib import closing
 
 import pytest
 import yaml
@@ -294,6 +296,8 @@ def test_pythonanywhere(site, serve, free_port, tmp_path):
 
     types("As you, once")
     assert "Applying identity.0001_initial... OK" in types("As you, for each deploy")
+    with closing(sqlite3.connect(home / "my-site.sqlite3")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     app = home / "my-site"
     wsgi = tmp_path / "you_pythonanywhere_com_wsgi.py"
     lead = "`/var/www/you_pythonanywhere_com_wsgi.py`"

@@ -4,23 +4,15 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from generated import ROOT, TEMPLATE, run
 from live import by_http
+from npm import installed, needs_npm
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.exotic,
-    pytest.mark.skipif(not shutil.which("npm"), reason="there is no npm"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.exotic, needs_npm]
 
-VERSION = "11.10.0"
-FOLDER = Path.home() / ".cache" / f"django-site-heroku-{VERSION}"
 PAGES = [ROOT / "README.md", TEMPLATE / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # In a code block, a line of its own or behind another command; in a sentence, within backticks.
 COMMAND = re.compile(r"(?:^[ ]*|`|&& |\$\()(heroku [a-z][a-z:]*[^`\n]*)", re.MULTILINE)
@@ -29,15 +21,7 @@ COMMAND = re.compile(r"(?:^[ ]*|`|&& |\$\()(heroku [a-z][a-z:]*[^`\n]*)", re.MUL
 @pytest.fixture(scope="session")
 def heroku():
     """Return the folder of the npm package, installed once."""
-    package = FOLDER / "node_modules" / "heroku"
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with FileLock(FOLDER / "lock"):
-        if not (FOLDER / "installed").exists():
-            options = ["--prefix", FOLDER, "--no-audit", "--no-fund", "--silent"]
-            command = ["npm", "install", *options, f"heroku@{VERSION}"]
-            subprocess.run([str(word) for word in command], check=True, timeout=600)
-            (FOLDER / "installed").touch()
-    return package
+    return installed("heroku", "11.10.0")
 
 
 def commands(path):
@@ -54,7 +38,11 @@ def parse(heroku, lines):
     done = subprocess.run(
         [str(word) for word in script],
         input="".join(json.dumps(words) + "\n" for words in lines),
-        env={"PATH": os.environ["PATH"], "HOME": str(FOLDER), "HEROKU_APP": "my-site"},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(heroku.parent.parent),
+            "HEROKU_APP": "my-site",
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -82,7 +70,7 @@ def test_a_flag_or_command_that_does_not_exist_is_noticed(heroku):
 def test_heroku_local_runs_the_web_line(heroku, site, copy_of, serve, free_port):
     copy = copy_of(site())
     path = f"{copy.python.parent}:{os.environ['PATH']}"
-    environment = {"PATH": path, "HOME": str(FOLDER), "DISABLE_TELEMETRY": "true"}
+    environment = {"PATH": path, "HOME": str(heroku.parent.parent), "DISABLE_TELEMETRY": "true"}
     run([copy.python, "manage.py", "migrate"], copy.path)
     command = ["node", heroku / "bin" / "run", "local", "web", "--port", free_port]
     serve(copy, *command, env=environment, port=free_port)

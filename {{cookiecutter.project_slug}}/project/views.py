@@ -59,7 +59,7 @@ def error_page(request, name):
     """Show an error page while DEBUG is on: /errors/404/"""
     if name not in ERROR_PAGES:
         raise Http404(f"There is one for each of {', '.join(ERROR_PAGES)}.")
-    shown = {"cooloff_timedelta": settings.AXES_COOLOFF_TIME, "request_id": "from-the-router"}
+    shown = {"cooloff_timedelta": settings.AXES_COOLOFF_TIME, "request_id": logs.request_id.get()}
     return render(request, f"{name}.html", shown, status=int(name[:3]))
 
 
