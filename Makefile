@@ -23,7 +23,7 @@ test-all: .venv/platforms test
 test-next: .venv/installed
 	rm .venv/installed
 	.venv/bin/pip install --quiet --upgrade cookiecutter cruft
-	.venv/bin/pytest -m "" tests/test_next.py tests/test_update.py
+	.venv/bin/pytest -m "" tests/updates
 
 # Those that README.md shows, from a real run.
 pictures: .venv/installed .venv/browser

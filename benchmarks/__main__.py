@@ -14,9 +14,9 @@ from pathlib import Path
 
 import figures
 import growth
-from generated import unused_port
-from postgres import Postgres
 from sites import WHITENOISE, generated, plain
+from support.generated import forget_other_sites, unused_port
+from support.postgres import Postgres
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -33,6 +33,7 @@ def table(title, columns, rows):
 
 
 def main():
+    forget_other_sites()
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
     postgres = Postgres(unused_port())
     try:

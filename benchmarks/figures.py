@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from fake_tracker import FakeTracker
-from generated import CHECKLIST, cookiecutter, environment_in, run, variables
 from sites import HOST
+from support.fake_tracker import FakeTracker
+from support.generated import CHECKLIST, cookiecutter, environment_in, run, variables
 
 CLIENT = Path(__file__).with_name("client.py")
 WRK = shutil.which("wrk")

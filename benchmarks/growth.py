@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import matplotlib
 from figures import memory, visit
 from matplotlib import pyplot
-from router import https
+from support.router import https
 
 THREADS = 4  # as in gunicorn.conf.py
 ESSENTIAL_0 = 20  # connections that the smallest Heroku Postgres allows

@@ -11,9 +11,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from generated import run, unused_port
-from postgres import Postgres
 from sites import HOST, generated, plain
+from support.generated import forget_other_sites, run, unused_port
+from support.postgres import Postgres
 
 FEW, MANY = 20, 220  # requests: the difference leaves out what the start takes
 # What is left out: nothing, or the middleware of that name, or HSTS.
@@ -58,6 +58,7 @@ def instructions(site, left_out, count):
 
 
 def main():
+    forget_other_sites()
     folder = Path(tempfile.mkdtemp(prefix="protections-"))
     postgres = Postgres(unused_port())
     try:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from generated import cookiecutter, environment_in, procfile, run, unused_port, variables
+from support.generated import cookiecutter, environment_in, procfile, run, unused_port, variables
 
 HERE = Path(__file__).resolve().parent
 HOST = "www.example.com"

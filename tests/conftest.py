@@ -8,18 +8,23 @@ import time
 
 import pytest
 from filelock import FileLock
-from generated import (
+from support.generated import (
     TEMPLATE,
     Site,
     cookiecutter,
     copy_template,
     environment_in,
+    forget_other_sites,
     listens,
     unused_port,
 )
-from postgres import Postgres
+from support.postgres import Postgres
 
-pytest_plugins = ["live", "summary"]
+pytest_plugins = ["support.live", "support.summary"]
+
+
+def pytest_configure(config):
+    forget_other_sites()
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def shared(tmp_path_factory):
 def site(shared, tmp_path_factory):
     """Return a function that gives the generated Site for a tracker and an hsts.
 
-    Others use it too: whoever changes it works on a `copy_of` it.
+    Others use it too: whoever changes it works on a `make_copy` it.
     """
 
     def generated(error_tracker="rollbar", hsts="django"):
@@ -64,7 +69,7 @@ def site(shared, tmp_path_factory):
 
 
 @pytest.fixture
-def copy_of(tmp_path):
+def make_copy(tmp_path):
     """Return a function that copies a Site, but for its .venv, to where it can be changed."""
 
     def copy(site):
@@ -77,7 +82,7 @@ def copy_of(tmp_path):
 
 
 @pytest.fixture
-def make_own_copy(site, copy_of, environment):
+def make_own_copy(site, make_copy, environment):
     """Return a function that copies the Site for a tracker, with a .venv of its own.
 
     It returns the copy, and the environment in which that .venv is active.
@@ -85,7 +90,7 @@ def make_own_copy(site, copy_of, environment):
 
     def make(error_tracker="rollbar"):
         python = site(error_tracker).python.resolve()
-        changed = copy_of(site(error_tracker))
+        changed = make_copy(site(error_tracker))
         (changed.path / ".venv").unlink()
         for command in (["venv", "--relocatable", "--python", python], ["sync"]):
             done = changed.run(environment["UV"], *command, env=environment)
@@ -104,11 +109,11 @@ def own_copy(make_own_copy):
 
 
 @pytest.fixture
-def deployed(site, copy_of):
+def make_deployed(site, make_copy):
     """Return a function that gives a site without .env for a tracker, as it would be deployed."""
 
     def deploy(error_tracker="rollbar"):
-        live = copy_of(site(error_tracker))
+        live = make_copy(site(error_tracker))
         (live.path / ".env").unlink()
         shutil.rmtree(live.path / ".git")
         return live
@@ -136,7 +141,7 @@ def collect(shared):
 
 
 @pytest.fixture
-def broken_template(tmp_path):
+def make_broken_template(tmp_path):
     """Return a function that gives a copy of the template with lines appended to its files."""
 
     def break_it(settings="", bootstrap=""):

@@ -12,11 +12,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from browser import chromium
-from generated import BIN, ROOT, environment_in, listens, unused_port
 from rich.ansi import AnsiDecoder
 from rich.console import Console
-from terminal import in_terminal
+from support.browser import chromium
+from support.generated import (
+    BIN,
+    ROOT,
+    environment_in,
+    forget_other_sites,
+    listens,
+    unused_port,
+)
+from support.terminal import in_terminal
 
 PICTURES = ROOT / "docs" / "pictures"
 COMMAND = ["uvx", "cookiecutter", "gh:org/template"]
@@ -102,6 +109,7 @@ def photograph(site, folder):
 
 def main():
     """Make them all."""
+    forget_other_sites()
     subprocess.run([BIN / "uvx", *COMMAND[1:2], "--version"], check=True)  # is fetched by now
     with tempfile.TemporaryDirectory() as folder:
         seen = generate(Path(folder), COMMAND)

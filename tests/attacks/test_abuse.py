@@ -1,0 +1,106 @@
+"""What no browser sends, straight to a dyno's socket: it is answered, and nobody else is harmed."""
+
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from support.live import HTTPS, by_http, form, head, patience
+
+pytestmark = pytest.mark.slow
+
+FIELDS = b"&".join(b"field%d=1" % number for number in range(1100))
+ABUSE = {
+    "a host with a space": (head("GET /", host="Host: local host"), 400),
+    "a host of somebody else": (head("GET /", host="Host: example.org"), 400),
+    "two hosts": (head("GET /", "Host: example.org"), 400),
+    "no host": (head("GET /", host=""), 400),
+    "NUL in a header": (head("GET /", "X-Name: a\0b"), 400),
+    "length and chunks": (
+        head("POST /", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+        400,
+    ),
+    "lines without CR": (head("GET /").replace(b"\r\n", b"\n"), 400),
+    "a body of 3 MB": (head("POST /admin/login/", *form(3_000_000)) + b"a" * 3_000_000, 400),
+    "1,100 fields": (head("POST /admin/login/", *form(len(FIELDS))) + FIELDS, 400),
+    "a long path": (head("GET /" + "a" * 9000), 414),
+    "a long header": (head("GET /", "X-Name: " + "a" * 9000), 431),
+    "many headers": (head("GET /", *(f"X-Name-{n}: a" for n in range(200))), 431),
+    "NUL in the path": (head("GET /%00"), 404),
+    "NUL in a static path": (head("GET /static/%00.css"), 404),
+    "up and out": (head("GET /../../etc/passwd"), 404),
+    "up and out, static": (head("GET /static/../project/settings.py"), 404),
+    "up and out, encoded": (head("GET /static/..%2f..%2fproject%2fsettings.py"), 404),
+    "up and out, dots encoded": (head("GET /static/%2e%2e/%2e%2e/etc/passwd"), 404),
+    "up and out, backslashes": (head("GET /static/..%5c..%5cproject%5csettings.py"), 404),
+    "from the root": (head("GET /static//etc/passwd"), 404),
+    "two schemes": (head("GET /", proto="X-Forwarded-Proto: https,http"), 200),
+}
+
+
+@pytest.mark.parametrize("abuse", ABUSE)
+def test_abuse(live, abuse):
+    """What no browser sends is answered, and the next visitor sees nothing of it."""
+    dyno = live.dynos[0]
+    request, expected = ABUSE[abuse]
+    with socket.create_connection(("127.0.0.1", dyno.port), 30) as connection:
+        try:
+            connection.sendall(request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it had seen enough
+        status = int(connection.makefile("rb").readline().split()[1])
+
+    assert status == expected
+    assert by_http(dyno, "/", **HTTPS)[0] == 200
+    assert len(dyno.workers()) == 2
+
+
+def test_silent_connections(live):
+    """Fifty that open and say nothing stop nobody; gunicorn waits for them when it stops."""
+    with live.alone() as dyno, ExitStack() as silent:
+        for _ in range(50):
+            silent.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
+        answered = [patience(dyno) for _ in range(100)]
+        code, seconds = dyno.stop()
+
+    assert answered == [True] * 100
+    assert code == 0 and seconds < 22
+
+
+def drip(port, at_once, slowly, enough):
+    """Send a part of a request at once, and the rest a byte at a time, until there is `enough`."""
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        connection.sendall(at_once)
+        for byte in slowly:
+            connection.sendall(bytes([byte]))
+            if enough.wait(0.1):
+                break
+
+
+@pytest.mark.parametrize("what", ["headers", "bodies"])
+def test_clients_that_drip(live, record_property, what):
+    """Each holds a thread for as long as it pleases. What that costs others is measured here.
+
+    README.md says what Heroku's router does about it. When they are gone, all is well.
+    """
+    parts = {
+        "headers": (b"GET / HTTP/1.1\r\n", b"X-Name: " + b"a" * 1000),
+        "bodies": (head("POST /admin/login/", *form(1000)), b"a" * 1000),
+    }
+    enough = threading.Event()
+    with live.alone() as dyno, ThreadPoolExecutor(20) as clients, ThreadPoolExecutor(8) as visitors:
+        for _ in range(20):
+            clients.submit(drip, dyno.port, *parts[what], enough)
+        time.sleep(0.5)
+        answered = list(visitors.map(patience, [dyno] * 40))
+        enough.set()
+        clients.shutdown()
+        afterwards = [patience(dyno) for _ in range(20)]
+
+    record_property("fault", {
+        "fault": f"20 clients drip {what}", "sent": 40, "answered": answered.count(True),
+        "failed": answered.count(False), "slowest": 1,
+    })  # fmt: skip
+    assert afterwards == [True] * 20

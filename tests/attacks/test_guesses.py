@@ -1,0 +1,70 @@
+"""Guessed passwords: many at once, and a new name each time."""
+
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
+
+import pytest
+from support.generated import wait_until
+from support.live import HTTPS, answer_to, by_http, form, head
+
+pytestmark = pytest.mark.slow
+
+TOKEN = "a" * 32
+LOGIN = "/accounts/login/"
+
+
+def guess(dyno, name, address="198.51.100.7"):
+    """Try to log in; return the status."""
+    fields = urlencode({"csrfmiddlewaretoken": TOKEN, "username": name, "password": "wrong"})
+    request = head(f"POST {LOGIN}", *form(len(fields)), f"X-Forwarded-For: {address}")
+    return answer_to(dyno, request, fields.encode(), seconds=60)
+
+
+def test_guesses_at_once(live, tell):
+    """Those that are on their way together are not counted yet."""
+    dyno = live.dynos[0]
+    with ThreadPoolExecutor(50) as pool:
+        answers = [*pool.map(lambda _: guess(dyno, "ada", "198.51.100.8"), range(50))]
+
+    tell(
+        "50 guesses at once for a name", f"{answers.count(200)} evaluated, {answers.count(429)} not"
+    )
+    assert 9 <= answers.count(200) <= 17
+    assert answers.count(200) + answers.count(429) == 50
+
+
+@pytest.mark.exotic
+def test_guesses_for_a_new_name_each_time(live, tell):
+    """By fifty connections from one address, while others come."""
+    answers, enough = [], threading.Event()
+
+    def attack(number):
+        count = 0
+        while not enough.is_set():
+            count += 1
+            answers.append(guess(dyno, f"name{number}-{count}"))
+
+    def visit(_):
+        began = time.monotonic()
+        by_http(dyno, **HTTPS)
+        return time.monotonic() - began
+
+    with live.alone() as dyno, ThreadPoolExecutor(51) as pool:
+        calm = statistics.median(map(visit, range(50)))
+        attackers = [pool.submit(attack, number) for number in range(50)]
+        try:
+            wait_until(lambda: len(answers) >= 100, 60)  # the first fifty are evaluated
+            seconds = statistics.median(map(visit, range(50)))
+        finally:
+            enough.set()
+        for attacker in attackers:
+            attacker.result()
+
+    evaluated = answers.count(200)
+    tell("new names by 50 connections", f"{evaluated} guesses of {len(answers)} evaluated")
+    tell("others' median meanwhile", f"{1000 * seconds:.0f} ms; {1000 * calm:.0f} ms without")
+    assert 49 <= evaluated <= 70
+    assert seconds < 1

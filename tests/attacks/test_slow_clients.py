@@ -1,0 +1,99 @@
+"""Clients that hold what others need: silent, slow, or many."""
+
+import socket
+import time
+from contextlib import ExitStack, suppress
+
+import pytest
+from support.live import form, head, patience
+
+pytestmark = pytest.mark.slow
+
+LOGIN = "/accounts/login/"
+
+
+def others(dyno, count=20):
+    """Return how many of so many visits are answered within a second."""
+    return [patience(dyno) for _ in range(count)].count(True)
+
+
+def test_clients_that_stay_on_closed_connections(live, tell):
+    """A worker that waits for them to go does nothing else: with gunicorn's own 2 s, for each."""
+    with live.alone() as dyno, ExitStack() as stay:
+        for _ in range(30):
+            connection = socket.create_connection(("127.0.0.1", dyno.port), 30)
+            stay.enter_context(connection).sendall(head("GET /healthz", "Connection: close"))
+        answered = others(dyno)
+
+    tell("30 clients stay on a closed connection", f"others: {answered} of 20 answered")
+    assert answered == 20
+
+
+def heads(connection):
+    connection.sendall(b"GET / HT")
+
+
+def bodies(connection):
+    connection.sendall(head(f"POST {LOGIN}", *form(1000)) + b"a")
+
+
+def readers(connection):
+    """Ask for a static file again and again, and read nothing."""
+    connection.setblocking(False)
+    with suppress(BlockingIOError):
+        for _ in range(3000):
+            connection.send(head("GET /static/admin/js/vendor/jquery/jquery.js"))
+
+
+def is_closed(connection):
+    """Return whether the server has closed a connection, or reset it; read what it sent before."""
+    until = time.monotonic() + 5
+    connection.settimeout(1)
+    try:
+        while connection.recv(65536):
+            if time.monotonic() > until:
+                return False
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+@pytest.mark.exotic
+@pytest.mark.parametrize("what", [heads, bodies, readers])
+def test_clients_that_fall_silent(live, tell, what):
+    """The server closes their connections, four at a time in each worker, after 10 seconds."""
+    with live.alone() as dyno, ExitStack() as silent:
+        connections = [silent.enter_context(socket.socket()) for _ in range(16)]
+        for connection in connections:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", dyno.port))
+            what(connection)
+        began = time.monotonic()
+        time.sleep(0.5)
+        while others(dyno, 8) < 8:
+            assert time.monotonic() - began < 90
+        lasted = time.monotonic() - began
+        time.sleep(max(5, 45 - lasted))  # all sixteen in one worker: four times ten seconds
+        closed = sum(map(is_closed, connections))
+        text = dyno.text()
+
+    tell(f"16 clients fall silent: {what.__name__}", f"others wait {lasted:.0f} s")
+    assert "Traceback" not in text
+    assert closed == 16
+    if what is heads:  # the others are noticed by Django or by the kernel
+        assert text.count("A client fell silent, and was disconnected") == 16
+
+
+@pytest.mark.exotic
+def test_idle_connections(live, tell):
+    with live.alone() as dyno, ExitStack() as idle:
+        for _ in range(3000):
+            idle.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
+        began = time.monotonic()
+        while others(dyno, 3) < 3:
+            assert time.monotonic() - began < 60
+        lasted = time.monotonic() - began
+
+    tell("3,000 idle connections", f"others wait {lasted:.0f} s")

@@ -1,0 +1,104 @@
+"""Other ways to what the checks refuse: of each kind, more than test_gate.py has."""
+
+import shutil
+
+import pytest
+from support.changes import UPLOAD, append, ids, remove, write
+from support.generated import CHECKLIST, release, run
+
+pytestmark = pytest.mark.slow
+
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+FORM = """
+from django.contrib.auth import forms
+from django.contrib.auth.forms import BaseUserCreationForm
+
+class SignUpForm({}):
+    pass
+"""
+
+
+def model_without_migrations(site):
+    """As where somebody's .gitignore has migrations/ in it."""
+    write("application/models.py", UPLOAD.replace("File", "Text"))(site)
+    shutil.rmtree(site.path / "application" / "migrations")
+
+
+@pytest.mark.parametrize(
+    ("check", "weakness"),
+    [
+        ("deploy.E002", append("DATABASES = {}")),
+        ("deploy.E006", append(f'MIDDLEWARE.remove("{WHITENOISE}"); MIDDLEWARE.insert(0, "{WHITENOISE}")')),
+        ("deploy.E008", append("SECURE_CSP = {}")),
+        ("deploy.E009", append('LOGGING["loggers"]["django"]["propagate"] = False')),
+        ("deploy.E009", append("LOGGING = {'version': 1}")),
+        ("deploy.E009", append('LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}')),
+        ("deploy.E009", append('LOGGING["handlers"]["console"]["level"] = "CRITICAL"')),
+        ("deploy.E009", append('LOGGING["root"]["handlers"] = ["console"] if DEBUG else []')),
+        (
+            "deploy.E009",
+            append(
+                'LOGGING["filters"] = {"debug": {"()": "django.utils.log.RequireDebugTrue"}}\n'
+                'LOGGING["loggers"]["django.request"] = {"filters": ["debug"]}'
+            ),
+        ),
+        (
+            "deploy.E023",
+            write(
+                "project/urls.py",
+                '\nmail = include(([path("r/", boom, name="password_reset")], "a"), namespace="b")'
+                '\nurlpatterns.append(path("a/", mail))\n'.replace("boom", "views.boom"),
+            ),
+        ),
+        ("deploy.E016", append('SESSION_COOKIE_PATH = "/app/"')),
+        ("deploy.E017", append('ROLLBAR["access_token"] = "your-token"')),
+        ("deploy.E014", remove("identity/migrations/0001_initial.py")),
+        ("deploy.E014", write("application/models.py", UPLOAD.replace("File", "Text"))),
+        ("deploy.E014", model_without_migrations),
+        (
+            "deploy.E016",
+            append('CSRF_COOKIE_NAME, CSRF_COOKIE_DOMAIN = "__Host-csrf", "example.com"'),
+        ),
+        (
+            "deploy.E019",
+            write(
+                "application/templates/application/home.html",
+                "{% load static %}{% if x %}{% for y in z %}{% static \"Site.css\" as s %}{% endfor %}{% endif %}",
+            ),
+        ),
+        (
+            "deploy.E020",
+            write("application/urls.py", "from django.contrib.auth.models import User as Person\n"),
+        ),
+        ("deploy.E020", write("application/views.py", FORM.format("BaseUserCreationForm"))),
+        ("deploy.E020", write("application/views.py", FORM.format("forms.AdminUserCreationForm"))),
+    ],
+    ids=[
+        "no database", "WhiteNoise first", "empty policy", "django keeps errors", "no logging",
+        "level of a logger", "level of a handler", "no handler", "filter of a logger", "password reset in a namespace",
+        "cookie with a path", "example of a token",
+        "migration deleted", "model added", "no migrations folder", "CSRF cookie", "static file in another case", "user of another name",
+        "form without a model", "form of a module",
+    ],
+)  # fmt: skip
+def test_ours_refuse_other_ways_to_the_same_end(make_deployed, check, weakness):
+    site = make_deployed()
+    weakness(site)
+
+    assert check in ids(release(site, site.production(EMAIL_URL="")))
+
+
+def test_a_migration_that_was_made_but_not_committed(site, make_copy, tmp_path):
+    """Heroku gets what is committed: there, the migration is missing."""
+    site = make_copy(site())
+    write("application/models.py", UPLOAD.replace("File", "Text"))(site)
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    assert site.run(*git, "commit", "-qam", "A model").returncode == 0
+    made = site.run(site.python, "manage.py", "makemigrations", env=site.production())
+    assert "0001_initial.py" in made.stdout
+    assert site.run(*git, "clone", "-q", ".", tmp_path / "clone").returncode == 0
+
+    pushed = run([site.python, *CHECKLIST], tmp_path / "clone", site.production())
+
+    assert ids(pushed) == {"deploy.E014"}
+    assert site.run(site.python, *CHECKLIST, env=site.production()).returncode == 0

@@ -1,0 +1,316 @@
+"""The pages of docs/platforms for clouds, by their files: the release, the variables, the address.
+
+Their command-line tools are fakes that note their arguments. What each platform sends as
+X-Forwarded-For is what its documentation says, or its users report.
+"""
+
+import json
+import os
+import re
+import secrets
+import shlex
+import sqlite3
+import tomllib
+from contextlib import closing
+
+import pytest
+import yaml
+from support.generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, TEMPLATE, procfile
+from support.live import HTTPS
+from support.platforms import Front, block, builder, check_http_goes_to_https, check_pages, clone
+
+pytestmark = [pytest.mark.slow, pytest.mark.exotic]
+
+NAMES = {"ALLOWED_HOSTS", "DATABASE_URL", "SECRET_KEY", "ROLLBAR_ACCESS_TOKEN"}
+KEY = secrets.token_hex(32)
+FAKE = """#!{python}
+import json, sys
+with open({log!r}, "a") as log:
+    log.write(json.dumps(sys.argv) + "\\n")
+print({answer!r})
+"""
+VISITOR, FORGED, PROXY = "203.0.113.9", "198.51.100.1", "192.0.2.80"
+ADDRESS = """
+from django.test import RequestFactory
+from identity.lockout import client_address
+print(client_address(RequestFactory().get("/", headers=%r)))
+"""
+
+
+@pytest.fixture
+def cloned(site, tmp_path):
+    """Return a Site that a platform's files can be added to, with the environment that runs it."""
+    source = clone(site(), tmp_path / "my-site")
+    (source.path / ".venv").symlink_to(site().path / ".venv")
+    source.python = source.path / ".venv" / "bin" / "python"
+    return source
+
+
+@pytest.fixture
+def fakes(tmp_path):
+    """Return a function that makes fakes of programs, and one that returns what they were asked."""
+    folder, log = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+
+    def make(*names, answer="my-project"):
+        for name in names:
+            text = FAKE.format(python=BIN / "python", log=str(log), answer=answer)
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        return f"{folder}:/usr/bin:/bin"
+
+    def calls():
+        for line in log.read_text().splitlines():
+            name, *words = json.loads(line)
+            yield [os.path.basename(name), *words]
+
+    return make, lambda: list(calls())
+
+
+def put(site, name, *paths):
+    """Write files of a page into a Site."""
+    for path in paths:
+        place = site.path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        text = block(name, f"`{path}`")
+        if path == "identity/lockout.py":
+            text = place.read_text() + text
+        if path == "project/settings.py":
+            text = place.read_text().replace("SILENCED_SYSTEM_CHECKS = []\n", text)
+        place.write_text(text)
+        place.chmod(0o755)
+
+
+def check_release(site, words, variables):
+    """Run a release command under these variables; it must stop at an unsafe one."""
+    example = (TEMPLATE / ".env.example").read_text()
+    assert {name for name in variables if name in example} - {"PROXY_COUNT"} == NAMES
+    environment = {"PATH": f"{site.python.parent}:/usr/bin:/bin"} | variables
+    assert procfile(site.path)["release"] in " ".join(words)
+    unsafe = site.run(*words, env=environment | {"SECRET_KEY": "short"})
+    assert unsafe.returncode == 1 and "Applying" not in unsafe.out, unsafe.out
+    released = site.run(*words, env=environment)
+    assert "Applying identity.0001_initial... OK" in released.out, released.out
+
+
+def check_address(site, variables, **headers):
+    """A login comes from the visitor, whatever it has sent."""
+    done = site.manage("shell", "--no-imports", "-c", ADDRESS % headers, env=variables)
+    assert done.stdout.strip() == VISITOR, done.out
+
+
+def chosen(database, host):
+    """Return what the reader of a page has chosen, with a database's URL."""
+    return {
+        "ALLOWED_HOSTS": host,
+        "DATABASE_URL": database,
+        "SECRET_KEY": KEY,
+        "ROLLBAR_ACCESS_TOKEN": "my-own-token",
+    }
+
+
+def test_cloud_run(cloned, fakes, postgres):
+    make, calls = fakes
+    path = make("docker", "gcloud")
+    put(cloned, "cloud-run", "deploy")
+    done = cloned.run("bash", "deploy", env={"PATH": path})
+    assert done.returncode == 0, done.out
+    job, service = (it for it in calls() if it[:2] == ["gcloud", "run"])
+    options = dict(word.split("=", 1) for word in job if word.startswith("--") and "=" in word)
+    stored = dict(it.split("=") for it in options["--set-secrets"].split(","))
+    once = block("cloud-run", "Not run, locally, once")
+    for secret in stored.values():
+        assert f"gcloud secrets create {secret.removesuffix(':latest')} " in once
+    plain = dict([options["--set-env-vars"].split("=")])
+    variables = chosen(postgres.database("cloud_run"), plain["ALLOWED_HOSTS"])
+    assert {*stored, *plain} == NAMES
+    flag, line = options["--args"].split(",", 1)
+    check_release(cloned, [options["--command"], flag, line], variables)
+    assert (
+        options["--image"] in " ".join(service)
+        and "--startup-probe=httpGet.path=/readyz" in service
+    )
+    check_address(cloned, variables, **{"X-Forwarded-For": VISITOR})
+    # The URL of the database is a socket's.
+    url = (
+        re.search('"(postgres://.+?)"', once)[1].replace("$PROJECT", "p").replace("$PASSWORD", "x")
+    )
+    socket = "print(settings.DATABASES['default']['HOST'])"
+    command = f"from django.conf import settings; {socket}"
+    printed = cloned.manage("shell", "-v0", "-c", command, env=variables | {"DATABASE_URL": url})
+    assert printed.stdout.strip() == "/cloudsql/p:europe-west1:my-site-db", printed.out
+
+
+def test_fly(cloned, postgres):
+    config = tomllib.loads(block("fly", "`fly.toml`"))
+    line = re.search("fly secrets set --stage (.+)", block("fly", "Not run, locally, once"))[1]
+    variables = chosen(postgres.database("fly"), config["env"]["ALLOWED_HOSTS"])
+    assert {*re.findall(r"(\w+)=", line), "ALLOWED_HOSTS", "DATABASE_URL"} == NAMES
+    variables |= config["env"]
+    check_release(cloned, shlex.split(config["deploy"]["release_command"]), variables)
+    service = config["http_service"]
+    assert service["force_https"] and service["checks"][0]["path"] == "/healthz"
+    assert f"PORT={service['internal_port']} " in block("container", "`Dockerfile`")
+    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {VISITOR}, {PROXY}"})
+
+
+def test_app_platform(cloned, postgres):
+    put(cloned, "app-platform", "identity/lockout.py")
+    spec = yaml.safe_load(block("app-platform", "`.do/app.yaml`"))
+    values = {it["key"]: it["value"] for it in spec["envs"]}
+    assert values["DATABASE_URL"] == f"${{{spec['databases'][0]['name']}.DATABASE_URL}}"
+    assert [it["key"] for it in spec["envs"] if it.get("type") == "SECRET"] == [
+        "SECRET_KEY", "ROLLBAR_ACCESS_TOKEN",
+    ]  # fmt: skip
+    variables = chosen(postgres.database("app_platform"), values["ALLOWED_HOSTS"])
+    (service,), (job,) = spec["services"], spec["jobs"]
+    assert job["kind"] == "PRE_DEPLOY" and service["health_check"] == {"http_path": "/healthz"}
+    check_release(cloned, shlex.split(job["run_command"]), variables)
+    sent = {"X-Forwarded-For": FORGED, "DO-Connecting-IP": VISITOR}
+    check_address(cloned, variables, **sent)
+    # The example's secrets are replaced one after the other.
+    put(cloned, "app-platform", ".do/app.yaml")
+    line = block("app-platform", "Not run, locally, once").splitlines()[0].split(" > ")[0]
+    filled = yaml.safe_load(cloned.run("bash", "-c", line).stdout)
+    filled = {it["key"]: it["value"] for it in filled["envs"]}
+    assert len(filled["SECRET_KEY"]) == 64 and filled["ROLLBAR_ACCESS_TOKEN"] == "my-own-token"
+
+
+def test_azure(cloned, fakes, postgres, tmp_path):
+    make, calls = fakes
+    once = block("azure", "Not run, locally, once")
+    url = postgres.database("azure")
+    file = "cat > ../production.env" + once.split("cat > ../production.env")[1]
+    file = re.sub("(?m)^DATABASE_URL=.+$", f"DATABASE_URL={url}", file)
+    assert cloned.run("bash", "-c", file).returncode == 0
+    variables = dict(
+        line.split("=", 1) for line in (tmp_path / "production.env").read_text().splitlines()
+    )
+    put(cloned, "azure", "deploy")
+    done = cloned.run("bash", "deploy", env={"PATH": make("az", "docker")})
+    assert done.returncode == 0, done.out
+    (started,) = (it for it in calls() if it[:2] == ["docker", "run"])
+    assert started[2:5] == ["--rm", "--env-file", "../production.env"]
+    check_release(cloned, started[6:], variables)
+    (settings,) = (it for it in calls() if "appsettings" in it)
+    assert {it.split("=")[0] for it in settings if it.isupper() or "=" in it} >= NAMES
+    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {VISITOR}:50123"})
+
+
+def test_kamal(cloned, fakes, tmp_path):
+    make, calls = fakes
+    config = yaml.safe_load(block("kamal", "`config/deploy.yml`"))
+    assert config["proxy"]["healthcheck"]["path"] == "/healthz"
+    assert f"PORT={config['proxy']['app_port']} " in block("container", "`Dockerfile`")
+    secret = config["env"]["secret"]
+    assert {*config["env"]["clear"], *secret} == NAMES
+    kept = dict(line.split("=") for line in block("kamal", "`.kamal/secrets`").splitlines())
+    assert {*secret, *config["registry"]["password"]} == {*kept}
+    (volume,) = config["volumes"]
+    here, there = volume.split(":")
+    url = config["env"]["clear"]["DATABASE_URL"].replace(
+        f"sqlite:///{there}", f"sqlite:///{tmp_path}"
+    )
+    variables = chosen(url, config["env"]["clear"]["ALLOWED_HOSTS"])
+    put(cloned, "kamal", ".kamal/hooks/pre-deploy")
+    environment = {"PATH": make("kamal"), "KAMAL_VERSION": "abc"}
+    hook = cloned.run(".kamal/hooks/pre-deploy", env=environment)
+    assert hook.returncode == 0, hook.out
+    ((*_, command),) = calls()
+    words = shlex.split(command)
+    path = {"PATH": f"{cloned.python.parent}:/usr/bin:/bin"}
+    refused = cloned.run(*words, env=variables | path)
+    assert refused.returncode == 1 and "deploy.E002" in refused.out
+    put(cloned, "kamal", "project/settings.py")
+    cloned.add_settings(QUICK_PASSWORDS)
+    check_release(cloned, words, variables)
+    check_address(cloned, variables, **{"X-Forwarded-For": VISITOR})
+
+
+def test_elastic_beanstalk(cloned, site, postgres, tmp_path):
+    once = block("aws", "Locally, once")
+    done = cloned.run("bash", "-ec", once, env=builder(site()))
+    assert done.returncode == 0, done.out
+    assert procfile(cloned.path).keys() == {"web"}
+    packages = (cloned.path / "requirements.txt").read_text()
+    assert "gunicorn==" in packages and "pytest==" not in packages
+    options = yaml.safe_load(block("aws", "`.ebextensions/site.config`"))["option_settings"]
+    plain = options["aws:elasticbeanstalk:application:environment"]
+    assert options["aws:elasticbeanstalk:environment:process:default"] == {
+        "HealthCheckPath": "/healthz"
+    }
+    line = re.search("eb setenv (.+)", block("aws", "Not run, locally, once"))[1]
+    assert {*re.findall(r"\b([A-Z_]+)=", line), *plain} == NAMES | {"PROXY_COUNT"}
+    variables = chosen(postgres.database("beanstalk"), plain["ALLOWED_HOSTS"]) | plain
+
+    hook = ".platform/hooks/predeploy/01_release.sh"
+    put(cloned, "aws", hook)
+    text = (cloned.path / hook).read_text()
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "staging").symlink_to(cloned.path / ".venv")
+    config = tmp_path / "get-config"
+    places = {"/var/app/staging": cloned.path, "/var/app/venv": tmp_path / "venv"}
+    places["/opt/elasticbeanstalk/bin/get-config"] = config
+    for old, new in places.items():
+        text = text.replace(old, str(new))
+    (cloned.path / hook).write_text(text)
+
+    def release(**changes):
+        values = json.dumps(variables | {"ODD": "it's $HOME"} | changes)
+        config.write_text(f"#!/bin/bash\necho {shlex.quote(values)}\n")
+        config.chmod(0o755)
+        return cloned.run(cloned.path / hook, env={"PATH": "/usr/bin:/bin"})
+
+    unsafe = release(SECRET_KEY="short")
+    assert unsafe.returncode == 1 and "Applying" not in unsafe.out
+    released = release()
+    assert "Applying identity.0001_initial... OK" in released.out, released.out
+    assert (cloned.path / "staticfiles").exists()
+    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {VISITOR}, {PROXY}"})
+
+
+def test_pythonanywhere(site, serve, free_port, tmp_path):
+    home = tmp_path / "home" / "you"
+    home.mkdir(parents=True)
+    source = clone(site(), tmp_path / "source")
+    for path in ("project/settings.py", "identity/lockout.py"):
+        put(source, "pythonanywhere", path)
+    source.add_settings(QUICK_STATIC_FILES, QUICK_PASSWORDS)
+    source.commit("PythonAnywhere")
+    build = builder(site())
+    tools = home / ".local" / "bin"
+    tools.mkdir(parents=True)
+    (tools / "uv").symlink_to(BIN / "uv")
+    environment = build | {
+        "HOME": str(home),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{source.path}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/you/my-site.git",
+    }
+
+    def types(lead):
+        lines = block("pythonanywhere", lead).replace("/home/you", str(home))
+        lines = lines.replace("pip install --user uv\n", "")
+        done = source.run("bash", "-ec", lines, env=environment)
+        assert done.returncode == 0, done.out
+        return done.out
+
+    types("As you, once")
+    assert "Applying identity.0001_initial... OK" in types("As you, for each deploy")
+    with closing(sqlite3.connect(home / "my-site.sqlite3")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    app = home / "my-site"
+    wsgi = tmp_path / "you_pythonanywhere_com_wsgi.py"
+    lead = "`/var/www/you_pythonanywhere_com_wsgi.py`"
+    wsgi.write_text(block("pythonanywhere", lead).replace("/home/you", str(home)))
+    # In another folder, without our settings of gunicorn: as under PythonAnywhere's own server.
+    gunicorn = [app / ".venv/bin/gunicorn", "--bind", f"127.0.0.1:{free_port}"]
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
+    server = type(source)(tmp_path)
+    serve(server, *gunicorn, "you_pythonanywhere_com_wsgi", env=bare, port=free_port)
+    front = Front("you.pythonanywhere.com", free_port)
+    check_http_goes_to_https(front)
+    check_pages(front, **HTTPS)
+    cloned = type(source)(app)
+    sent = {"X-Forwarded-For": FORGED, "X-Real-IP": VISITOR}
+    check_address(cloned, bare, **sent)

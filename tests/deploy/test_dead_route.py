@@ -1,0 +1,113 @@
+"""A route to the database that dies: packets are lost, and nobody says so. For root, on Linux."""
+
+import os
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from http.client import HTTPConnection
+
+import pytest
+from support.generated import procfile, unused_port
+from support.postgres import Postgres
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.exotic,
+    pytest.mark.skipif(
+        os.getuid() != 0 or not shutil.which("ip"), reason="only root may cut a network"
+    ),
+]
+
+# The site, in a network of its own, goes to the database by .2, and is visited at .130.
+HERE, SITE, VISITED = "10.219.7.1", "10.219.7.2", "10.219.7.130"
+
+
+def ip(arguments):
+    subprocess.run(["ip", *arguments.split()], check=True)
+
+
+@pytest.fixture
+def network():
+    """Make a network, and yield its name."""
+    name = f"site{os.getpid()}"
+    try:
+        ip(f"netns add {name}")
+        ip(f"link add {name}a type veth peer name {name}b")
+        ip(f"link set {name}b netns {name}")
+        for address in (f"{HERE}/25", "10.219.7.129/25"):
+            ip(f"addr add {address} dev {name}a")
+        for address in (f"{SITE}/25", f"{VISITED}/25"):
+            ip(f"-n {name} addr add {address} dev {name}b")
+        ip(f"link set {name}a up")
+        ip(f"-n {name} link set {name}b up")
+        yield name
+    finally:
+        subprocess.run(["ip", "route", "delete", "blackhole", f"{SITE}/32"])  # after a failure
+        subprocess.run(["ip", "link", "delete", f"{name}a"])
+        subprocess.run(["ip", "netns", "delete", name])
+
+
+@pytest.fixture
+def database():
+    """Yield the address of a database that can be reached from the network."""
+    postgres = Postgres(unused_port())
+    try:
+        postgres.stop()
+        (postgres.data / "pg_hba.conf").write_text("host all all 0.0.0.0/0 scram-sha-256\n")
+        options = f"-h {HERE} -p {postgres.port} -k '' -c fsync=off"
+        postgres.pg_ctl("-l", str(postgres.data / "log"), "-o", options, "start")
+        yield postgres.url().replace("127.0.0.1", HERE)
+    finally:
+        postgres.remove()
+
+
+def ask(path):
+    """Return the status of an answer, and the seconds that it took."""
+    began = time.monotonic()
+    with closing(HTTPConnection(VISITED, 8000, timeout=120)) as connection:
+        connection.request("GET", path, headers={"Host": "site", "X-Forwarded-Proto": "https"})
+        with connection.getresponse() as answer:
+            return answer.status, time.monotonic() - began
+
+
+def wait_for(path):
+    """Return when it is answered with 200."""
+    until = time.monotonic() + 30
+    while True:
+        with suppress(OSError):
+            if ask(path)[0] == 200:
+                return
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_route_that_dies(make_deployed, network, database, record_property):
+    site = make_deployed()
+    (site.path / "staticfiles").mkdir()
+    path = f"{site.python.parent}:{os.environ['PATH']}"
+    bind = f"--bind {VISITED}:8000"
+    variables = site.production(PATH=path, DATABASE_URL=database, GUNICORN_CMD_ARGS=bind)
+    line = f"ip netns exec {network} {procfile(site.path)['web']}"
+    with subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=site.path, env=variables) as web:
+        try:
+            wait_for("/healthz")
+            assert {ask("/readyz")[0] for _ in range(16)} == {200}  # connections are kept now
+            ip(f"route add blackhole {SITE}/32")
+            # As many as a worker has threads: with more, some would wait for a thread, too.
+            with ThreadPoolExecutor(4) as visitors:
+                answers = [*visitors.map(ask, ["/readyz"] * 4)]
+            ip(f"route delete blackhole {SITE}/32")
+            wait_for("/readyz")
+            assert {ask("/readyz")[0] for _ in range(8)} == {200}
+        finally:
+            web.terminate()
+
+    slowest = max(seconds for _, seconds in answers)
+    record_property("fault", {
+        "fault": "the route to the database dies", "sent": 4, "answered": 4, "failed": 0,
+        "slowest": slowest,
+    })  # fmt: skip
+    assert {status for status, _ in answers} == {503}
+    assert slowest < 10

@@ -1,0 +1,43 @@
+"""The site's own domain, by the line of docs/platforms/domain.md."""
+
+import re
+
+import pytest
+from support.live import HTTPS
+from support.platforms import Front, page
+
+pytestmark = pytest.mark.slow
+
+
+def test_all_addresses_lead_to_one_name(make_deployed, collect, serve, free_port):
+    text = page("domain")
+    site = make_deployed()
+    collect(site)
+    (line,) = re.findall(r"```python\n\s+(.+)\n", text)
+    site.add_settings(line)
+    (hosts,) = re.findall("heroku config:set ALLOWED_HOSTS=(.+)", text)
+    environment = site.production(ALLOWED_HOSTS=hosts, PORT=str(free_port))
+    checked = site.manage("check", "--deploy", "--fail-level", "WARNING", env=environment)
+    assert checked.returncode == 0, checked.out
+    gunicorn = [site.python.parent / "gunicorn", "project.wsgi"]
+    serve(site, *gunicorn, env=environment, port=free_port)
+
+    def hops(host, **headers):
+        """Return the addresses that a browser is sent to, up to a page."""
+        front, scheme = Front(host, free_port), headers
+        while True:
+            status, answer, _ = front.ask("/?a=b", **scheme)
+            if status == 200:
+                return
+            assert status == 301
+            yield answer["Location"]
+            scheme = HTTPS
+            front.host = re.fullmatch(r"https://([\w.]+)/\?a=b", answer["Location"])[1]
+
+    one = "https://www.example.com/?a=b"
+    assert list(hops("www.example.com", **HTTPS)) == []
+    assert list(hops("www.example.com")) == [one]
+    assert list(hops("example.com", **HTTPS)) == [one]
+    assert list(hops("example.com"))[-1] == one and len(list(hops("example.com"))) <= 2
+    assert Front("10.0.0.1", free_port).ask("/healthz")[0] == 200
+    assert Front("my-site.herokuapp.com", free_port).ask("/", **HTTPS)[0] == 400

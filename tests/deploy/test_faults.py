@@ -1,0 +1,184 @@
+"""What goes wrong on release day and after it, while visitors come: each request is counted."""
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import pytest
+from support.generated import ROOT, wait_until
+from support.live import HOST, by_http, form, head
+
+pytestmark = pytest.mark.slow
+
+LOAD = ROOT / "tests" / "support" / "load.py"
+
+
+@pytest.fixture
+def visits(live, record_property):
+    """Return a context manager: visitors come for as long as it lasts, and are counted.
+
+    What was counted is a row of the table at the end of the run: pytest_terminal_summary.
+    """
+
+    @contextmanager
+    def visitors(name, path="/", status=200, at_least=200):
+        command = [sys.executable, LOAD, live.router.url + path, live.router.certificate, HOST,
+                   live.ada.cookie(), status, at_least]  # fmt: skip
+        counts = SimpleNamespace()
+        before = live.router.requests
+        with subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            wait_until(lambda: live.router.requests >= before + at_least // 4)
+            yield counts
+            vars(counts).update(json.loads(process.communicate(timeout=120)[0]))
+        record_property("fault", {"fault": name} | vars(counts))
+
+    return visitors
+
+
+def test_a_worker_is_killed(live, visits):
+    """It loses what it held and had queued, and nothing after that."""
+    dyno, router = live.dynos[0], live.router
+    before = len(router.errors)
+    with visits("a worker is killed", at_least=1000) as counts:
+        with router.changed:  # nothing new is sent until it is gone
+            worker = dyno.workers()[0]
+            held = router.in_flight[dyno.port]
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda: worker not in dyno.workers())
+        wait_until(lambda: len(dyno.workers()) == 2)
+
+    assert counts.sent >= 1000
+    assert counts.failed <= held, router.errors[before:]
+
+
+def test_rolling_restart(live, visits):
+    """The router takes a dyno out, lets it answer, and only then is it sent SIGTERM."""
+    before = len(live.router.errors)
+    ends = []
+    with visits("rolling restart", at_least=2000) as counts:
+        for number, dyno in enumerate(live.dynos):
+            live.router.take_out(dyno.port)
+            ends.append(dyno.stop())
+            live.dynos[number] = live.start(f"web.{number + 1}", dyno.port)
+            live.router.put_in(dyno.port)
+
+    assert counts.sent >= 2000
+    assert counts.failed == 0, live.router.errors[before:]
+    assert [code for code, _ in ends] == [0, 0]
+    assert max(seconds for _, seconds in ends) < 5, ends
+
+
+def test_sigterm_while_a_request_is_on_its_way(live):
+    """It is answered, and gunicorn ends well."""
+    body = b"username=ada&password=wrong"
+    with (
+        live.alone() as dyno,
+        socket.create_connection(("127.0.0.1", dyno.port), 30) as connection,
+    ):
+        connection.sendall(head("POST /admin/login/", *form(len(body))) + body[:10])
+        time.sleep(0.5)
+        assert select.select([connection], [], [], 0)[0] == []  # it waits for the rest
+        os.killpg(dyno.process.pid, signal.SIGTERM)
+        time.sleep(1)
+        connection.sendall(body[10:])
+        answer = connection.recv(100)
+        code = dyno.process.wait(5)
+
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")  # there was no token in the form
+    assert code == 0
+
+
+def test_the_database_stops_and_comes_back(live, visits, postgres):
+    """Without it a page that wants it fails at once; with it, all is as it was."""
+    database = {"path": "/admin/", "at_least": 200}
+    postgres.stop()
+    try:
+        with visits("the database is stopped", status=500, **database) as stopped:
+            pass
+        assert [by_http(live.dynos[0], path)[0] for path in ("/healthz", "/readyz")] == [200, 503]
+    finally:
+        postgres.start()
+    with visits("the database is back", **database) as back:
+        pass
+    assert by_http(live.dynos[0], "/readyz")[0] == 200
+    postgres.stop()
+    postgres.start()
+    with visits("the database was restarted", **database) as restarted:
+        pass
+
+    assert stopped.failed == back.failed == restarted.failed == 0
+    assert stopped.slowest < 3
+
+
+def test_a_database_that_never_answers(live, visits):
+    """It is given up after connect_timeout: nobody waits for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgres://ada@127.0.0.1:{silent.getsockname()[1]}/site?sslmode=disable"
+        with (
+            live.alone(DATABASE_URL=address) as dyno,
+            visits("the database is silent", "/admin/", status=500, at_least=16) as silence,
+        ):
+            began = time.monotonic()
+            assert [by_http(dyno, path)[0] for path in ("/healthz", "/readyz")] == [200, 503]
+            seconds = time.monotonic() - began
+
+    assert silence.failed == 0
+    assert max(seconds, silence.slowest) < 15
+
+
+def test_a_database_that_acknowledges_and_stays_silent(live, postgres, record_property):
+    """Nothing bounds it, as docs/decisions.md says: requests wait for as long as it lasts."""
+    with live.alone() as dyno, ThreadPoolExecutor(16) as clients:
+        ask = partial(by_http, dyno, "/readyz", seconds=60)
+        database = urlsplit(live.app.config["DATABASE_URL"]).path[1:]
+        backends = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
+        idle = set(postgres.execute(backends).split())  # the other dynos'
+        stopped = []
+
+        def all_threads_are_connected():
+            assert {status for status, *_ in clients.map(lambda _: ask(), range(32))} == {200}
+            stopped[:] = map(int, set(postgres.execute(backends).split()) - idle)
+            return len(stopped) == 8
+
+        wait_until(all_threads_are_connected)
+        began = time.monotonic()
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            waiting = [clients.submit(ask) for _ in range(8)]
+            time.sleep(12)
+            assert not any(answer.done() for answer in waiting)
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        assert {answer.result()[0] for answer in waiting} == {200}
+        slowest = time.monotonic() - began
+    counts = {"sent": 8, "answered": 8, "failed": 0, "slowest": slowest}
+    record_property("fault", {"fault": "the database acknowledges only"} | counts)
+
+
+def test_the_tracker_hangs(live, visits):
+    live.tracker.mode = "hanging"
+    try:
+        with visits("the tracker hangs", at_least=500) as counts:
+            for _ in range(10):
+                began = time.monotonic()
+                assert live.boom()[1] == 500
+                assert time.monotonic() - began < 1
+    finally:
+        live.tracker.mode = "ok"
+
+    assert counts.failed == 0

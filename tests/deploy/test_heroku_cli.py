@@ -1,0 +1,79 @@
+"""Heroku's own command-line tool: parses every command of the docs, and runs the web line."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+from support.generated import ROOT, TEMPLATE, run
+from support.live import by_http
+from support.npm import installed, needs_npm
+
+pytestmark = [pytest.mark.slow, pytest.mark.exotic, needs_npm]
+
+PAGES = [ROOT / "README.md", TEMPLATE / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# In a code block, a line of its own or behind another command; in a sentence, within backticks.
+COMMAND = re.compile(r"(?:^[ ]*|`|&& |\$\()(heroku [a-z][a-z:]*[^`\n]*)", re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def heroku():
+    """Return the folder of the npm package, installed once."""
+    return installed("heroku", "11.10.0")
+
+
+def commands(path):
+    """Return the words of each heroku command of a page, with where it stands."""
+    text = path.read_text(encoding="utf-8").replace("{{ cookiecutter.project_slug }}", "my-site")
+    for found in COMMAND.findall(text):
+        command = re.sub(r"\$\(.+\)", "value", found).split(")")[0]
+        yield shlex.split(command.split(" && ")[0].split(" | ")[0])[1:]
+
+
+def parse(heroku, lines):
+    """Return what is wrong with each command, or nothing."""
+    script = ["node", ROOT / "tests" / "support" / "parse_heroku.mjs", heroku]
+    done = subprocess.run(
+        [str(word) for word in script],
+        input="".join(json.dumps(words) + "\n" for words in lines),
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(heroku.parent.parent),
+            "HEROKU_APP": "my-site",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_heroku_has_every_command_and_flag_of_the_docs(heroku, tell):
+    lines = [words for path in PAGES for words in commands(path)]
+
+    problems = parse(heroku, lines)
+
+    assert len(problems) == len(lines) > 50
+    wrong = [(words, it) for words, it in zip(lines, problems, strict=True) if it]
+    assert wrong == []
+    tell("commands of heroku that are parsed", len(lines))
+
+
+def test_a_flag_or_command_that_does_not_exist_is_noticed(heroku):
+    lines = [["domains:add", "--wrong", "x"], ["ps:nonsense"], ["pg:info"]]
+    assert parse(heroku, lines) == ["Nonexistent flag: --wrong", "there is no such command", ""]
+
+
+def test_heroku_local_runs_the_web_line(heroku, site, make_copy, serve, free_port):
+    copy = make_copy(site())
+    path = f"{copy.python.parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": str(heroku.parent.parent), "DISABLE_TELEMETRY": "true"}
+    run([copy.python, "manage.py", "migrate"], copy.path)
+    command = ["node", heroku / "bin" / "run", "local", "web", "--port", free_port]
+    serve(copy, *command, env=environment, port=free_port)
+    dyno = type("Dyno", (), {"port": free_port})
+    status, _, page = by_http(dyno, Host="localhost")
+    assert status == 200 and b"<h1>My Site</h1>" in page

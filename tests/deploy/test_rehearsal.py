@@ -1,0 +1,162 @@
+"""Release day, rehearsed: build, release, two dynos behind a router, and what a visitor sees.
+
+On the committed files alone, with a real Postgres and under the variables of Heroku's buildpack.
+What goes wrong on such days is in test_faults.py, who means harm in test_abuse.py.
+"""
+
+import re
+
+import pytest
+from support.heroku import refusals
+from support.live import HOST, HTTPS, Person, by_http, on_heroku
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        ("requirements.txt", "django\n", "lock file"),
+        ("poetry.lock", "", "lock file"),
+        ("uv.lock", None, "lock file"),
+        ("runtime.txt", "python-3.13\n", "runtime.txt"),
+        (".python-version", None, ".python-version"),
+        (".python-version", "3.13\n3.12\n", "one version"),
+        (".python-version", ">=3.13\n", "one version"),
+        (".python-version", "# none\n", "one version"),
+        (".venv/pyvenv.cfg", "", "virtual environment"),
+        (".heroku/python", "", "buildpack"),
+    ],
+)
+def test_the_buildpack_refuses(tmp_path, name, text, word):
+    for path, content in (("uv.lock", ""), (".python-version", "3.13\n"), (name, text)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(content or "")
+    if text is None:
+        (tmp_path / name).unlink()
+
+    (refused,) = refusals(tmp_path)
+
+    assert word in refused
+
+
+@pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
+def test_build(app, error_tracker):
+    """It adds the packages and the static files to what was committed, and changes nothing."""
+    built = app(error_tracker)
+
+    changed = built.run("git status --porcelain --ignored")
+    programs = {path.name for path in (built.folder / ".venv" / "bin").iterdir()}
+
+    left = {line for line in changed.out.splitlines() if "__pycache__" not in line}
+    assert left == {"!! .venv/", "!! staticfiles/"}
+    assert "gunicorn" in programs and not programs & {"pytest", "ruff", "uv"}
+
+
+def test_release(app, postgres):
+    """The first migrates; the second has nothing to do; one that is refused touches nothing."""
+    release = app().lines["release"]
+    database = {"DATABASE_URL": postgres.database("releases")}
+    count = "from django.db import connection; print(len(connection.introspection.table_names()), 'tables')"
+
+    refused = [
+        app().run(release, **database | broken)
+        for broken in (
+            {"ALLOWED_HOSTS": "*"},
+            {"SECURE_HSTS_SECONDS": "an hour"},
+        )
+    ]
+    untouched = app().run(f'python manage.py shell --no-imports -c "{count}"', **database)
+    first, second = (app().run(release, **database) for _ in range(2))
+
+    assert all(done.returncode != 0 and "Traceback" not in done.out for done in refused)
+    assert untouched.stdout == "0 tables\n"
+    assert first.returncode == second.returncode == 0, first.out + second.out
+    assert "Applying identity.0001_initial... OK" in first.stdout
+    assert "No migrations to apply." in second.stdout
+
+
+def test_who_logs_in_at_one_dyno_goes_on_at_the_other(live):
+    one, other = (dyno.port for dyno in live.dynos)
+    person = Person(live.router)
+    live.router.take_out(other)
+    try:
+        assert person.log_in("ada") == 302
+        live.router.put_in(other)
+        live.router.take_out(one)
+        status, _, page = person.get("/admin/")
+    finally:
+        live.router.ports[:] = [one, other]
+
+    assert status == 200 and "Site administration" in page
+
+
+def test_what_a_visitor_sees(live):
+    status, headers, _ = by_http(live.dynos[0], "/page/", **{"X-Forwarded-Proto": "http"})
+    assert (status, headers["Location"]) == (301, f"https://{HOST}/page/")
+
+    visitor = Person(live.router)
+    status, headers, page = visitor.get("/")
+    assert status == 200 and "<h1>My Site</h1>" in page
+    assert headers["Strict-Transport-Security"] == "max-age=3600; includeSubDomains; preload"
+
+    for path, host, status, words in (
+        ("/nothing/", HOST, 404, "Page not found"),
+        ("/errors/500/", HOST, 404, "Page not found"),
+        ("/", "example.org", 400, "Bad request"),
+        ("/healthz", "10.0.0.1", 200, "ok"),
+        ("/readyz", "10.0.0.1", 200, "ok"),
+    ):
+        answer = visitor.get(path, Host=host)
+        assert answer[0] == status and words in answer[2]
+
+
+def test_static_files(live):
+    """They have a hash in their names, may be kept for ever, and come compressed."""
+    visitor = Person(live.router)
+    pages = visitor.get("/")[2] + visitor.get("/admin/login/")[2]
+    links = re.findall(r'(?:href|src)="(/static/.+?)"', pages)
+
+    assert len(links) > 5
+    for link in links:
+        assert re.search(r"\.[0-9a-f]{12}\.", link)
+        sizes = {}
+        for encoding in ("br", "gzip", "identity"):
+            accept = HTTPS | {"Accept-Encoding": encoding}
+            status, headers, content = by_http(live.dynos[0], link, **accept)
+            assert status == 200
+            assert headers["Cache-Control"] == "max-age=315360000, public, immutable"
+            assert "default-src 'none'" in headers["Content-Security-Policy"]
+            assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "Access-Control-Allow-Origin" not in headers
+            sizes[headers.get("Content-Encoding", "identity")] = len(content)
+        if sizes["identity"] > 500:
+            assert sizes["br"] < sizes["gzip"] < sizes["identity"]
+    assert visitor.get("/static/site.css")[0] == 200  # what 500.html links
+
+
+def check_boom(live):
+    """For staff it is one item and one traceback; others are sent to the login, and nothing is reported."""
+    live.tracker.items.clear()
+    with live.alone() as dyno:
+        visitor = Person(live.router)
+        assert visitor.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
+        request_id, status = live.boom()
+        live.tracker.wait_for(1)
+
+    assert status == 500
+    (text,) = live.tracker.texts(live.app.folder / ".venv" / "bin" / "python")
+    assert "Boom!" in text and request_id in text and live.commit in text
+    log = dyno.text()
+    assert log.count("Traceback (most recent call last)") == log.count("RuntimeError: Boom!") == 1
+    assert f"ERROR django.request [{request_id}] Internal Server Error: /boom/" in log
+    assert re.search(rf"^GET /boom/ 500 \d+ms request_id={request_id}$", log, re.MULTILINE)
+
+
+def test_boom(live):
+    check_boom(live)
+
+
+def test_boom_with_sentry(app, postgres, tmp_path):
+    with on_heroku(app("sentry"), "sentry", postgres, tmp_path) as live:
+        check_boom(live)

@@ -1,0 +1,110 @@
+"""The servers of docs/servers.md, but for Apache, by the lines that stand there."""
+
+import os
+import re
+import shutil
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from support.failing_site import FailingSite
+from support.fake_tracker import HOST, FakeTracker
+from support.generated import BIN, ROOT, procfile
+from support.live import by_http, head
+
+pytestmark = [pytest.mark.slow, pytest.mark.exotic]
+
+# All warnings are errors but the one that servers.md speaks of.
+WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterators"
+
+
+def documented(server):
+    """Return what servers.md has for a server: what to type, its web line, and its asgi.py."""
+    text = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
+    add, web = re.search(
+        rf"## {server}\n+```\n(uv add .+)\n```\n+In the `Procfile`:\n+```\nweb: (.+)\n```", text
+    ).groups()
+    return add, web, re.search("```python\n(.+?)```", text, re.DOTALL)[1]
+
+
+@pytest.fixture
+def served(make_deployed, collect, environment, serve, postgres, free_port):
+    """Return a function that gives a FailingSite on a server, with its own .venv and database."""
+
+    def start(server, tracker):
+        add, web, asgi = documented(server)
+        site = make_deployed(tracker.kind)
+        shared = (site.path / ".venv").resolve()
+        (site.path / ".venv").unlink()
+        shutil.copytree(shared, site.path / ".venv", symlinks=True)  # with what is compiled
+        path = f"{BIN}:{os.environ['PATH']}"
+        added = site.run("bash", "-c", add, env=environment | {"PATH": path})
+        assert added.returncode == 0, added.out
+        failing = FailingSite(site, tracker, free_port)
+        failing.site.replace("Procfile", procfile(site.path)["web"], web)
+        (site.path / "project" / "asgi.py").write_text(asgi, encoding="utf-8")
+        url = postgres.database(f"site{free_port}")
+        failing.variables |= {"DATABASE_URL": url, "PYTHONWARNINGS": WARNINGS}
+        collect(site)
+        failing.start(serve)
+        return failing
+
+    return start
+
+
+def answer_at_sigterm(failing):
+    """Send SIGTERM when half a form is here; return the answer to the whole, and the exit code."""
+    body, answer = b"username=ada", b""
+    headers = [f"Content-Length: {len(body)}", f"Origin: https://{HOST}"]
+    headers += ["Cookie: csrftoken=" + "a" * 32]  # without it, the form would not be read
+    with (
+        ThreadPoolExecutor() as beside,
+        socket.create_connection(("127.0.0.1", failing.port), 10) as connection,
+    ):
+        connection.sendall(head("POST /admin/login/", *headers, host=f"Host: {HOST}") + body[:5])
+        time.sleep(0.5)
+        stopped = beside.submit(failing.stop)
+        time.sleep(1)
+        with suppress(OSError):
+            connection.sendall(body[5:])
+            answer = connection.recv(100)
+    return answer, stopped.result()[0]
+
+
+@pytest.mark.parametrize(
+    ("server", "kind", "answers_at_sigterm"),
+    [
+        ("Uvicorn", "rollbar", True),
+        ("Uvicorn", "sentry", True),
+        ("Daphne", "sentry", False),
+        ("Hypercorn", "rollbar", True),
+        ("uWSGI", "rollbar", False),
+    ],
+)
+def test_server(served, postgres, server, kind, answers_at_sigterm):
+    with FakeTracker(kind) as tracker:
+        failing = served(server, tracker)
+
+        stylesheet = re.search(r'href="(/static/.+?\.css)"', failing.visit("/")[2])[1]
+        assert "immutable" in failing.visit(stylesheet)[1]["Cache-Control"]
+        assert by_http(failing, Host=HOST)[0] == 301
+        assert failing.visit("/", Host="stranger.example.org")[0] == 400
+        assert failing.visit("/healthz", Host="10.0.0.1")[::2] == (200, "ok")
+        with ThreadPoolExecutor(20) as visitors:
+            answers = visitors.map(lambda _: failing.visit("/readyz")[0], range(100))
+            assert set(answers) == {200}
+        count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = 'site{failing.port}'"
+        assert int(postgres.execute(count)) <= 8
+
+        status, _, page = failing.visit("/crash/secret/", **{"X-Request-Id": "a-crash"})
+        assert status == 500 and "Something went wrong" in page
+        tracker.wait_for(1)
+        log = failing.log()
+        assert len(tracker.items) == 1, log
+        assert log.count("Traceback") == log.count("[a-crash]") == 1, log
+
+        answer, code = answer_at_sigterm(failing)
+        assert answer.startswith(b"HTTP/1.1 403 ") == answers_at_sigterm, answer
+        assert code == 0

@@ -1,0 +1,143 @@
+"""An old site moves into a generated one by the very steps of docs/bring-your-own-app.md."""
+
+import os
+import re
+import textwrap
+
+import pytest
+from support.generated import BIN, QUICK_STATIC_FILES, run
+from support.heroku import build
+from support.live import PASSWORD, Person
+from support.mover import NO_OBJECT_STORAGE, SHELL, TELL, Mover, commands, steps
+from support.router import https
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def mover(site, make_copy, at_home):
+    return Mover(make_copy(site()), at_home)
+
+
+def test_an_old_site_moves_in_by_the_steps_of_the_page(mover, postgres, free_port, tmp_path):
+    mover.site.add_settings(QUICK_STATIC_FILES)
+    mover.make_old_site()
+    there = mover.write_data()
+    assert there.count("\n") == 6
+    mover.move()
+    export, convert, load = steps()[11:14]
+    for step in (export, convert):
+        mover.follow(step)
+    refused = run(["bash", "-c", *commands(load)], mover.site.path, mover.environment)
+    assert "UNIQUE constraint failed" in refused.out  # the step says so, and what to do
+    (lines,) = re.findall("```python\n(.+?)```", load, re.DOTALL)
+    receiver = "created, **kwargs):\n"
+    mover.site.replace(
+        "accounts/models.py", receiver, f"{receiver}{textwrap.indent(lines, '    ')}"
+    )
+
+    said = mover.follow(load)
+    mover.site.add_settings(NO_OBJECT_STORAGE)
+    mover.replace([mover.site.path / "project/settings.py"], "\nenv.refuse_problems()", "")
+    mover.site.add_settings("env.refuse_problems()")
+    said += "".join(mover.follow(step) for step in steps()[14:17])
+
+    assert re.search(r"^blog/tests.py \.\.\. ", said, re.MULTILINE), said
+    assert "check --deploy: no issues (1 silenced)" in said
+    assert mover.site.run("git", "status", "--porcelain").stdout == ""
+    assert mover.type(*SHELL, TELL) == there
+
+    # In production.
+    folder = tmp_path / "heroku"
+    folder.mkdir()
+    app = build(mover.site.path, folder / "app", mover.site.python.resolve(), BIN / "uv")
+    app.config |= mover.site.production(DATABASE_URL=postgres.database(f"own{free_port}"))
+    released = app.run(app.lines["release"])
+    assert released.returncode == 0, released.out
+    (folder / "heroku").write_text(
+        '#!/bin/sh\n[ "$*" = "config:get DATABASE_URL" ] && echo "$LIVE"\n'
+    )
+    (folder / "heroku").chmod(0o755)
+    mover.environment["PATH"] += f"{os.pathsep}{folder}"
+    mover.environment["LIVE"] = app.config["DATABASE_URL"]
+    mover.type("bash", "-c", commands(steps()[17])[0])
+    dyno = app.dyno(free_port)
+    try:
+        with https(tmp_path, free_port) as router:
+            look_around(Person(router), Person(router))
+    finally:
+        dyno.stop()
+    assert "Traceback" not in dyno.text()
+
+
+def look_around(visitor, ada):
+    """Look at the site as a visitor does, and write a post as Ada does."""
+    assert "Guten Tag" in visitor.get("/")[2]
+    status, headers, page = visitor.get("/blog/")
+    assert status == 200 and "&quot;auth.user&quot;" in page and "<title>Blog" in page
+    nonce = re.search("style-src [^;]*'nonce-(.+?)'", headers["Content-Security-Policy"])[1]
+    assert f'<style nonce="{nonce}">' in page
+    for name in ("blog/blog", "css/style"):
+        style = re.search(rf'href="(/static/{name}\..+?\.css)"', page)[1]
+        assert visitor.get(style)[1]["Cache-Control"].endswith("immutable")
+    status, headers, page = visitor.get("/blog/2/")
+    assert status == 200 and "by ada" in page and "<h1>Café</h1>" in page
+    nonce = re.search("script-src [^;]*'nonce-(.+?)'", headers["Content-Security-Policy"])[1]
+    assert f'<script nonce="{nonce}">' in page
+    assert "Café" not in visitor.get("/blog/by/grace/")[2]
+    assert "Page not found" in visitor.get("/nothing/")[2]
+    login = visitor.get("/blog/new/")[1]["Location"]
+    assert login == "/accounts/login/?next=/blog/new/"
+    assert "Willkommen zurück" in visitor.get(login)[2]
+    assert visitor.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
+
+    visitor.get("/accounts/sign-up/")
+    form = f"username=new&email=n@example.com&password1={PASSWORD}&password2={PASSWORD}"
+    assert visitor.post("/accounts/sign-up/", form)[1]["Location"] == "/accounts/profile/"
+    assert "Profil von new" in visitor.get("/accounts/profile/")[2]
+
+    ada.get(login)
+    form = f"username=ada&password={PASSWORD}"
+    assert ada.post("/accounts/login/", form)[1]["Location"] == "/blog/"
+    assert ada.post("/blog/new/", "title=Fourth&body=Hello")[1]["Location"] == "/blog/4/"
+    assert "by ada" in visitor.get("/blog/4/")[2]
+
+
+@pytest.mark.exotic
+@pytest.mark.parametrize(
+    ("left_out", "missed"),
+    [
+        ("settings.AUTH_USER|makemigr", {"bootstrap.py": ["E301", "'settings.AUTH_USER_MODEL'"]}),
+        (
+            "get_user_model|block main",
+            {
+                "bootstrap.py": ["E020", "blog.views uses User", "accounts.forms uses"],
+                "-m pytest blog tests/test_site.py": ["swapped for", "a block called content"],
+            },
+        ),
+        ("makemigrations", {"bootstrap.py": ["E014", "blog", "manage.py makemigrations"]}),
+        ("static files", {"bootstrap.py": ["E019", "templates/base.html", "css/style.css"]}),
+    ],
+)
+def test_a_step_that_is_left_out_is_missed(mover, left_out, missed):
+    mover.make_old_site()
+    if left_out == "static files":
+        (mover.old / "static" / "css" / "style.css").unlink()
+        left_out = None
+    mover.move(left_out)
+
+    for command, words in missed.items():
+        refused = run(["python", *command.split()], mover.site.path, mover.environment)
+        assert refused.returncode == 1
+        for word in words:
+            assert word in refused.out
+
+
+def test_email_settings_that_come_along_are_named(site, make_copy, at_home):
+    own = make_copy(site())
+    own.add_settings('EMAIL_HOST = "mail.example.com"')
+
+    refused = own.manage("check", env=at_home)
+
+    assert "`EMAIL_…`, in whose place production sets the variable `EMAIL_URL`" in steps()[3]
+    assert refused.returncode != 0 and refused.stderr.rstrip().endswith(": EMAIL_HOST.")

@@ -1,0 +1,147 @@
+"""Apply the lines of docs/packages.md to copies of a generated site, and open it in Chromium."""
+
+import os
+import re
+import shlex
+
+import pytest
+from support.browser import CHROMIUM_FLAGS, Visitor, chromium
+from support.generated import CHECKLIST, ROOT, unused_port
+from support.live import PASSWORD
+
+pytestmark = [pytest.mark.slow, pytest.mark.exotic]
+
+PAGE = (ROOT / "docs" / "packages.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.+?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+ADMIN = "A policy for the admin alone"
+STEP = re.compile(
+    r"Run `(?P<command>uv add .+?)`|(?:[Ii]n `(?P<file>\S+)`, (?P<where>below|above|in place of) "
+    r"`(?P<line>.+?)`|[Aa]t the end of `(?P<end>\S+)`), write"
+    r"(?::\n\n```\w+\n(?P<block>.+?)```| (?P<inline>`[^`]+`(?:(?:,| and) `[^`]+`)*))",
+    re.DOTALL,
+)
+# The redirect to GitHub stays on this machine.
+NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+# A model with more rows than a page of the admin shows.
+EXPORTED = """
+from django.contrib.contenttypes.models import ContentType
+from import_export.admin import ExportActionMixin as Action, ImportExportModelAdmin as Admin
+admin.site.register(ContentType, type("Types", (Action, Admin), {"list_per_page": 3}))
+"""
+MAIL = "smtp+tls://user:password@mail.example.com:587"  # allauth sends some
+GITHUB = 'SOCIALACCOUNT_PROVIDERS = {"github": {"APPS": [{"client_id": "id", "secret": "-"}]}}\n'
+
+
+def steps(section):
+    """Return the steps of a section, in their order."""
+    return [match.groupdict() for match in STEP.finditer(SECTIONS[section])]
+
+
+def follow(own, environment, steps):
+    """Run the commands of the steps as they stand there, and write their lines."""
+    for step in steps:
+        if step["command"]:
+            uv, *arguments = shlex.split(step["command"])
+            done = own.run(environment[uv.upper()], *arguments, env=environment)
+            assert done.returncode == 0, done.out
+            continue
+        path = own.path / (step["file"] or step["end"])
+        text = path.read_text()
+        new = step["block"] or "\n".join([*re.findall("`(.+?)`", step["inline"]), ""])
+        if step["end"]:
+            path.write_text(text + new)
+        else:
+            (line,) = [it for it in text.splitlines(keepends=True) if step["line"] in it]
+            places = {"below": line + new, "above": new + line, "in place of": new}
+            path.write_text(text.replace(line, places[step["where"]]))
+
+
+def log_in(page):
+    page.goto("/admin/login/?next=/admin/", wait_until="networkidle")
+    page.locator("[name=username]").fill("ada")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[name=password]").press("Enter")
+    page.wait_for_url("**/admin/")
+
+
+def visit_unfold(page):
+    """Open the list of users; return whether Alpine.js hides the list of shortcuts."""
+    log_in(page)
+    page.goto("/admin/identity/user/", wait_until="networkidle")
+    return not page.locator("[x-show=shortcutsOpen]").first.is_visible()
+
+
+def visit_export(page):
+    """Export the rows of all pages; return whether “Select all” clears the boxes of the fields."""
+    log_in(page)
+    page.goto("/admin/contenttypes/contenttype/")
+    page.locator("#action-toggle").check()
+    page.locator(".actions .question a").click()
+    page.locator("[name=action]").select_option("export_admin_action")
+    page.locator("[name=index]").click()
+    page.wait_for_selector("[name=export_items] >> nth=3", state="attached")
+    page.locator("[name=select-all-toggle]").uncheck()
+    return page.locator(".selectable-field-export-row :checked").count() == 0
+
+
+def visit_github(page):
+    """Press the provider's button; return whether the browser asks GitHub."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/accounts/login/")
+    page.get_by_role("link", name="GitHub").click()
+    page.get_by_role("button", name="Continue").click(no_wait_after=True)
+    page.wait_for_timeout(2000)
+    return any(url.startswith("https://github.com/login/oauth/authorize") for url in asked)
+
+
+def visit(own, serve, open_pages):
+    """Return whether the package works, and the violations that Chromium reports."""
+    port = unused_port()
+    command = f"{own.python} manage.py runserver --noreload {port}"
+    serve(own, *command.split(), env={"PATH": os.environ["PATH"]}, port=port)
+    with chromium() as browser:
+        visitor = Visitor(browser, f"http://127.0.0.1:{port}", own.path)
+        works = open_pages(visitor.page)
+        return works, [text for text, _ in visitor.errors if "Content Security Policy" in text]
+
+
+# For each package: how to use it in the browser, and lines that an owner adds to a file.
+CASES = {
+    "django-unfold": (visit_unfold, "identity/admin.py", ""),
+    "django-import-export": (visit_export, "identity/admin.py", EXPORTED),
+    "django-allauth": (visit_github, "project/settings.py", GITHUB),
+}
+
+
+@pytest.mark.parametrize("section", CASES)
+def test_package_needs_its_lines(site, make_copy, environment, serve, monkeypatch, section):
+    own = make_copy(site())
+    (own.path / ".venv").unlink()
+    open_pages, file, lines = CASES[section]
+    monkeypatch.setattr("browser.CHROMIUM_FLAGS", [*CHROMIUM_FLAGS, NO_NETWORK])
+    *installation, policy = steps(section)
+    follow(own, environment, installation)
+    with (own.path / file).open("a") as opened:
+        opened.write(lines)
+    environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    for command in ("migrate", "createsuperuser --noinput --username=ada --email=a@example.com"):
+        done = own.run(own.python, "manage.py", *command.split(), env=environment)
+        assert done.returncode == 0, done.out
+
+    works, violations = visit(own, serve, open_pages)
+    assert violations and not works
+
+    follow(own, environment, [*(steps(ADMIN) if f"[{ADMIN}]" in SECTIONS[section] else []), policy])
+    works, violations = visit(own, serve, open_pages)
+    assert works and not violations, violations
+    done = own.run(own.python, *CHECKLIST, env=own.production(EMAIL_URL=MAIL))
+    assert done.returncode == 0, done.out
+
+
+@pytest.mark.parametrize("section", [*filter(steps, SECTIONS)])
+def test_lines_fit_a_generated_site(site, make_copy, section):
+    own = make_copy(site())
+    follow(own, None, [step for step in steps(section) if not step["command"]])
+    done = own.run(own.python, "-m", "compileall", "-q", "project")
+    assert done.returncode == 0, done.out

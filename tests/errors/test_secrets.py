@@ -1,0 +1,150 @@
+"""What no tracker gets to know of a request, of variables and of exceptions."""
+
+import re
+
+import pytest
+from support.failing_site import QUOTED
+from support.fake_tracker import FakeTracker
+
+pytestmark = pytest.mark.slow
+
+KINDS = ["rollbar", "sentry"]
+# Where the key of a tracker belongs, and nowhere else.
+AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
+# A file of the tracker's client that requests come through where it is on.
+PLACES = ["first", "view", "last"]
+# What a visitor sends. Each {name} is a secret of its own.
+PATH = "/tell/{path parameter}/?token={query token}&password={query password}&q={query}"
+FORM = ["password", "new_password1", "card_number", "cvc", "token", "otp", "message"]
+JSON = '{{"customer": {{"password": "{JSON password}", "name": "{JSON name}"}}}}'
+HEADERS = {
+    "Authorization": "Bearer {Authorization}",
+    "Proxy-Authorization": "Basic {Proxy-Authorization}",
+    "Cookie": "csrftoken={csrftoken}; sessionid={sessionid}; other={other cookie}; "
+    "__Host-sessionid={session}",
+    "X-Api-Key": "{X-Api-Key}",
+    "X-CSRFToken": "{X-CSRFToken}",
+    "X-Forwarded-For": "{X-Forwarded-For}, 192.0.2.1",
+    "X-Real-Ip": "{X-Real-Ip}",
+    "Forwarded": "for={Forwarded}",
+    "Baggage": "rollbar.session.id={Baggage for Rollbar},sentry-user={Baggage for Sentry}",
+    "X-Unheard-Of": "{X-Unheard-Of}",
+    "Referer": "https://www.example.com/{Referer path}/?q={Referer query}",
+}
+# What to replace in the settings, and by what, to have the tracker's client as it comes.
+STOCK = {
+    "rollbar": {
+        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
+        'LOGGING["root"]["handlers"].append("error_tracking")': (
+            'MIDDLEWARE.append("rollbar.contrib.django.middleware.RollbarNotifierMiddleware")'
+        ),
+        "ERROR_TRACKING =": (
+            'ROLLBAR = {name: ROLLBAR[name] for name in ("access_token", "endpoint", "enabled")}\n'
+            'ROLLBAR["environment"] = "production"\n'
+            "ERROR_TRACKING ="
+        ),
+    },
+    "sentry": {
+        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
+        'LOGGING["root"]["handlers"].append("error_tracking")': (
+            "error_tracking.sentry_sdk.init(dsn=SENTRY_DSN, data_collection={})"
+        ),
+    },
+}
+
+
+def meet_errors(failing):
+    """Log in and meet three errors, with secrets everywhere.
+
+    A form with a file, then JSON, for a view that fails; and a path without a route.
+    """
+    cookies = " ".join(failing.visit("/log-in/")[1].get_all("Set-Cookie"))
+    failing.secrets["session"] = re.search(r"__Host-sessionid=(\w+)", cookies)[1]
+    path = PATH.format_map(failing.secrets)
+    headers = {name: value.format_map(failing.secrets) for name, value in HEADERS.items()}
+    fields = [f'name="{name}"\r\n\r\n{failing.secrets["form " + name]}' for name in FORM]
+    fields.append(
+        'name="scan"; filename="{file name}.txt"\r\n\r\n{file}'.format_map(failing.secrets)
+    )
+    parts = [f"--edge\r\nContent-Disposition: form-data; {field}\r\n" for field in fields]
+    form = "".join([*parts, "--edge--\r\n"])
+    headers["Content-Type"] = "multipart/form-data; boundary=edge"
+    assert failing.visit(path, form.encode(), **headers)[0] == 500
+    headers["Content-Type"] = "application/json"
+    json = JSON.format_map(failing.secrets)
+    assert failing.visit(path, json.encode(), **headers)[0] == 500
+    path = "/nothing/{path without a route}/".format_map(failing.secrets)
+    assert failing.visit(path, **{"X-Crash": "first"})[0] == 500
+
+
+def given_away(failing, tracker, serve, database, items=3):
+    """Have the site fail; return the names of the secrets in the `items`, and of all."""
+    failing.variables |= {
+        "DATABASE_URL": database(failing.secrets["DATABASE_URL"]),
+        "SECRET_KEY": failing.secrets["SECRET_KEY"] * 4,
+        "PAYMENT_KEY": failing.secrets["environment"],
+    }
+    failing.secrets["key of the tracker"] = tracker.key
+    failing.manage("migrate")
+    failing.start(serve)
+    meet_errors(failing)
+    tracker.wait_for(items)
+
+    received = tracker.texts(failing.site.python)
+    assert sum('"told"' in text for text in received) == 2
+    for item in tracker.items:
+        del item.headers[AUTHENTICATION[tracker.kind]]
+        received.append(str(item.headers))
+    out = {name for name, secret in failing.secrets.items() if secret in "".join(received)}
+    print(f"{tracker.kind}: {len(out)} of {len(failing.secrets)} secrets got out")
+    return out, failing.secrets.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_secret_gets_out(failing_site, serve, database, kind):
+    with FakeTracker(kind) as tracker:
+        out, planted = given_away(failing_site(tracker), tracker, serve, database)
+
+    assert out == set()
+    assert len(planted) >= 40 and len(tracker.items) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_most_secrets_would_get_out_with_the_client_as_it_comes(
+    failing_site, serve, database, kind
+):
+    """Otherwise the test above would prove nothing."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        for old, new in STOCK[kind].items():
+            failing.site.replace("project/settings.py", old, new)
+        out, planted = given_away(failing, tracker, serve, database, items=2)
+
+    print(f"These stay: {sorted(planted - out)}")
+    assert len(out) > len(planted) / 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("full_text", [False, True])
+def test_what_exceptions_quote(failing_site, serve, database, kind, full_text):
+    """Of a text, the first line is sent, without what its exception quotes of data."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.site.replace(
+            "project/settings.py",
+            "ERROR_TRACKING_FULL_TEXT = False",
+            f"ERROR_TRACKING_FULL_TEXT = {full_text}",
+        )
+        failing.variables["DATABASE_URL"] = database("password")
+        failing.manage("migrate")
+        failing.start(serve)
+        for name in QUOTED:
+            assert failing.visit(f"/quote/{name}/")[0] == 500
+        tracker.wait_for(len(QUOTED))
+        received = "".join(tracker.texts(failing.site.python))
+
+    assert len(tracker.items) == len(QUOTED) >= 40
+    arrived = {name for name in QUOTED if failing.quoted[name] in received}
+    print(f"{kind}: {len(arrived)} of {len(QUOTED)} with full_text={full_text}: {sorted(arrived)}")
+    may_arrive = {name for name, may in QUOTED.items() if may}
+    assert arrived == may_arrive if not full_text else len(arrived) > 30 and arrived > may_arrive

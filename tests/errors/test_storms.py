@@ -1,0 +1,92 @@
+"""A tracker that is down, or errors without end: the site goes on."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.failing_site import FailingSite
+from support.fake_tracker import FakeTracker
+
+pytestmark = [pytest.mark.slow, pytest.mark.exotic]
+
+# What the site itself writes: its errors, and lines of gunicorn's and its own.
+ERROR = r"(?s:ERROR django\.request .*?\n  RuntimeError: crash in view\n)"
+OWN = rf"{ERROR}|\[\d{{4}}-.*\n|INFO project .*\n"
+
+
+@pytest.fixture
+def failing_site(site, make_copy, serve, free_port):
+    """Return a function that starts a FailingSite which reports to a tracker."""
+
+    def start(tracker):
+        failing = FailingSite(make_copy(site(tracker.kind)), tracker, free_port)
+        failing.start(serve)
+        return failing
+
+    return start
+
+
+def seconds_to_fail(failing):
+    """Return how long a visitor waits for the page that says that something went wrong."""
+    began = time.monotonic()
+    assert failing.visit("/crash/secret/")[0] == 500
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("kind", ["rollbar", "sentry"])
+@pytest.mark.parametrize("mode", ["hanging", "refusing", "413", "429", "500", "503"])
+def test_tracker_that_is_down(failing_site, kind, mode):
+    """Nobody waits for it, and the log says little of it."""
+    with FakeTracker(kind, mode) as tracker:
+        failing = failing_site(tracker)
+        seconds = [seconds_to_fail(failing) for _ in range(3)]
+        time.sleep(4 if mode == "hanging" else 1)  # the clients give up after 3 seconds
+        failing.stop()
+
+    log = failing.log()
+    lines = re.sub(OWN, "", log).splitlines()
+    print(f"{kind}, {mode}: pages after {seconds} s, {len(tracker.items)} items, log: {lines}")
+    assert max(seconds) < 1
+    assert log.count("RuntimeError: crash in view\n") == 3
+    assert 1 <= len(lines) <= 3
+    assert tracker.key not in log
+
+
+@pytest.mark.parametrize("kind", ["rollbar", "sentry"])
+@pytest.mark.parametrize("mode", ["hanging", "ok"])
+def test_storm(failing_site, kind, mode):
+    """Eight visitors at once meet an error a hundred times each."""
+    with FakeTracker(kind, mode) as tracker:
+        failing = failing_site(tracker)
+        began = time.monotonic()
+        with ThreadPoolExecutor(8) as visitors:
+            visits = [visitors.submit(hundred_visits, failing) for _ in range(8)]
+            threads = []
+            while not all(visit.done() for visit in visits):
+                threads.append(threads_of(failing.server.pid))
+                time.sleep(0.05)
+        lasted = time.monotonic() - began
+        slowest = max(visit.result() for visit in visits)
+        status, seconds = failing.stop()
+
+    items = len(tracker.items)
+    print(f"{kind}, {mode}: 800 errors in {lasted:.1f} s, slowest page {slowest:.2f} s")
+    print(f"{items} items, {max(threads)} threads, exit code {status} after {seconds:.1f} s")
+    assert max(threads) <= 100
+    assert 0 < items <= 60
+    assert status == 0 and seconds < 10
+    assert tracker.key not in failing.log()
+
+
+def hundred_visits(failing):
+    """Return the seconds that the slowest of them took."""
+    return max(seconds_to_fail(failing) for _ in range(100))
+
+
+def threads_of(master):
+    """Return the number of threads of gunicorn's master and its workers together."""
+    workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in (master, *workers)]
+    return sum(int(re.search(r"Threads:\s+(\d+)", status)[1]) for status in statuses)

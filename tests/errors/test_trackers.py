@@ -1,0 +1,246 @@
+"""What a tracker gets to know of an error, and what it does not, from the site as it runs live."""
+
+import http.client
+
+import pytest
+from support.fake_tracker import FakeTracker, texts_of
+
+pytestmark = pytest.mark.slow
+
+KINDS = ["rollbar", "sentry"]
+# Where the key of a tracker belongs, and nowhere else.
+AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
+# A file of the tracker's client that requests come through where it is on.
+PLACES = ["first", "view", "last"]
+# What a visitor sends. Each {name} is a secret of its own.
+PATH = "/tell/{path parameter}/?token={query token}&password={query password}&q={query}"
+FORM = ["password", "new_password1", "card_number", "cvc", "token", "otp", "message"]
+JSON = '{{"customer": {{"password": "{JSON password}", "name": "{JSON name}"}}}}'
+HEADERS = {
+    "Authorization": "Bearer {Authorization}",
+    "Proxy-Authorization": "Basic {Proxy-Authorization}",
+    "Cookie": "csrftoken={csrftoken}; sessionid={sessionid}; other={other cookie}; "
+    "__Host-sessionid={session}",
+    "X-Api-Key": "{X-Api-Key}",
+    "X-CSRFToken": "{X-CSRFToken}",
+    "X-Forwarded-For": "{X-Forwarded-For}, 192.0.2.1",
+    "X-Real-Ip": "{X-Real-Ip}",
+    "Forwarded": "for={Forwarded}",
+    "Baggage": "rollbar.session.id={Baggage for Rollbar},sentry-user={Baggage for Sentry}",
+    "X-Unheard-Of": "{X-Unheard-Of}",
+    "Referer": "https://www.example.com/{Referer path}/?q={Referer query}",
+}
+# What to replace in the settings, and by what, to have the tracker's client as it comes.
+STOCK = {
+    "rollbar": {
+        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
+        'LOGGING["root"]["handlers"].append("error_tracking")': (
+            'MIDDLEWARE.append("rollbar.contrib.django.middleware.RollbarNotifierMiddleware")'
+        ),
+        "ERROR_TRACKING =": (
+            'ROLLBAR = {name: ROLLBAR[name] for name in ("access_token", "endpoint", "enabled")}\n'
+            'ROLLBAR["environment"] = "production"\n'
+            "ERROR_TRACKING ="
+        ),
+    },
+    "sentry": {
+        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
+        'LOGGING["root"]["handlers"].append("error_tracking")': (
+            "error_tracking.sentry_sdk.init(dsn=SENTRY_DSN, data_collection={})"
+        ),
+    },
+}
+
+
+def summary(kind, report):
+    """Return what an item says: what happened, in which request, at which commit, and where."""
+    if kind == "rollbar":
+        trace = report["body"].get("trace") or report["body"]["trace_chain"][0]
+        text = trace["exception"]["message"]
+        request = report["custom"]["request_id"]
+        return text, request, report["code_version"], report["environment"], report["context"]
+    text = report["exception"]["values"][0]["value"]
+    request = report["tags"]["request_id"]
+    return text, request, report["release"], report["environment"], report["transaction"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "route"),
+    [("rollbar", "crash/<str:token>/"), ("sentry", "crash/<str:token>/")],
+)
+def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve, kind, route):
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.variables |= {
+            f"{kind.upper()}_ENVIRONMENT": "staging",
+            "HEROKU_BUILD_COMMIT": "built",
+            "HEROKU_SLUG_COMMIT": "older",
+        }
+        collect(failing.site)
+        failing.start(serve)
+
+        for place in PLACES:
+            headers = {"X-Crash": place, "X-Request-Id": f"id-{place}"}
+            assert failing.visit("/crash/secret/", **headers)[0] == 500
+        assert failing.visit("/denied/")[0] == 403
+        assert failing.visit("/missing/")[0] == failing.visit("/nothing/")[0] == 404
+        assert failing.visit("/suspicious/")[0] == 400
+        assert failing.visit("/log-in/", b"no CSRF token")[0] == 403
+        assert failing.visit("/stranger/", Host="stranger.example.org")[0] == 400
+        tracker.wait_for(3)
+        reports = tracker.reports(failing.site.python)
+
+    assert sorted(summary(kind, report) for report in reports) == [
+        (f"crash in {place}", f"id-{place}", "built", "staging", route) for place in sorted(PLACES)
+    ]
+    log = failing.log()
+    for place in PLACES:
+        line = f"ERROR django.request [id-{place}] Internal Server Error: /crash/secret/"
+        assert log.count(f"{line}\n  Traceback") == log.count(f"[id-{place}]") == 1
+        assert log.count(f"RuntimeError: crash in {place}\n") == 1
+    assert "stranger" not in log
+    assert log.count("Error tracking is") == 1
+    assert f"INFO project Error tracking is on: {kind.capitalize()}, staging\n" in log
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_would_end_a_worker_or_a_stream(failing_site, serve, kind):
+    """Each is an item and a line with the request's id, and the next visitor notices nothing."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.variables["HEROKU_BUILD_COMMIT"] = "built"
+        failing.start(serve)
+        with pytest.raises(http.client.IncompleteRead):
+            failing.visit("/stream/", **{"X-Request-Id": "id-stream"})
+        for code in (0, 3):
+            assert failing.visit(f"/leave/{code}/", **{"X-Request-Id": f"id-{code}"})[0] == 500
+        assert failing.visit("/healthz")[0] == 200
+        tracker.wait_for(3)
+        told = [summary(kind, report)[:2] for report in tracker.reports(failing.site.python)]
+
+    assert {it[1] for it in told} == {"id-stream", "id-0", "id-3"} and len(told) == 3
+    assert ("crash in stream", "id-stream") in told
+    log = failing.log()
+    assert log.count("Traceback") == 3 + 2  # an exit is the cause of another
+    for request in ("id-stream", "id-0", "id-3"):
+        assert log.count(f"[{request}]") == 1
+    assert "Booting worker" in log and log.count("Booting worker") == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_crash_is_reported_once_wherever_it_is(failing_site, serve, kind):
+    """In a thread, a task, a command; and what the owner reports by hand."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.start(serve)
+        assert failing.visit("/logged/", **{"X-Request-Id": "id-logged"})[0] == 200
+        assert failing.visit("/by-hand/")[0] == 500
+        command = failing.site.manage("fail", env=failing.variables)
+        tracker.wait_for(6)
+        found = [texts_of(kind, it) for it in tracker.reports(failing.site.python)]
+
+    assert command.returncode == 1 and command.out.count("Traceback") == 1
+    messages = {tuple(it[0]) or it[1]: it[2] for it in found}
+    assert len(found) == len(messages) == 6
+    assert messages[("crash in command",)]["log_message"] == "manage.py fail failed"
+    assert messages[("crash that is caught",)]["log_message"] == "The card was not charged"
+    assert messages[("crash in thread",)]["log_message"].startswith("Thread ")
+    assert "log_message" not in messages[("crash in task",)]
+    assert messages[("by hand, 'quoted'\nsecond line",)]["order"] == 3
+    assert messages["A message by hand"]["order"] == 4
+    log = failing.log()
+    for line in ("line in view", "line in thread", "line in pool"):
+        assert f"WARNING application.failing [id-logged] {line}\n" in log
+    assert log.count("[id-logged]") == 6  # with the crashes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_that_are_large_or_cannot_be_had(failing_site, serve, kind):
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.start(serve)
+        assert failing.visit("/large/message/")[0] == 200
+        assert failing.visit("/large/exception/")[0] == 500
+        assert failing.visit("/large/unprintable/")[0] == 500
+        tracker.wait_for(3)
+        found = [texts_of(kind, it) for it in tracker.reports(failing.site.python)]
+
+    exceptions = sorted(it[0][0] for it in found if it[0])
+    assert exceptions == ["(its __str__ fails)", 200 * "x"]
+    assert [len(it[1]) for it in found if it[1]] == [10_000]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_of_one_error_hides_no_other(failing_site, serve, kind):
+    """Two hundred of one, which a stranger may cause, then two others."""
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.variables["HEROKU_BUILD_COMMIT"] = "built"
+        failing.start(serve)
+        for _ in range(200):
+            assert failing.visit("/crash/secret/")[0] == 500
+        for place in ("first", "last"):
+            assert failing.visit("/crash/secret/", **{"X-Crash": place})[0] == 500
+        tracker.wait_for(62)
+        texts = [summary(kind, report)[0] for report in tracker.reports(failing.site.python)]
+
+    assert 30 <= texts.count("crash in view") <= 60
+    assert texts.count("crash in first") == texts.count("crash in last") == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_commit_where_heroku_gives_the_older_variable(failing_site, serve, kind):
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.variables["HEROKU_SLUG_COMMIT"] = "older"
+        failing.start(serve)
+        failing.visit("/crash/secret/")
+        tracker.wait_for(1)
+
+        reports = tracker.reports(failing.site.python)
+        assert [summary(kind, report)[2] for report in reports] == ["older"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable", "value", "reason"),
+    [
+        ("rollbar", "ROLLBAR_ENABLED", "False", "off, as ROLLBAR_ENABLED says"),
+        ("rollbar", "ROLLBAR_ACCESS_TOKEN", "", "off: ROLLBAR_ACCESS_TOKEN is not set"),
+        ("sentry", "SENTRY_DSN", "", "off: SENTRY_DSN is not set"),
+        ("sentry", "SENTRY_ENABLED", "False", "off, as SENTRY_ENABLED says"),
+    ],
+)
+def test_off(failing_site, serve, kind, variable, value, reason):
+    with FakeTracker(kind) as tracker:
+        failing = failing_site(tracker)
+        failing.variables[variable] = value
+        failing.start(serve)
+        assert failing.visit("/crash/secret/")[0] == 500
+        tracker.wait_for(0)
+
+    log = failing.log()
+    assert tracker.items == []
+    assert log.count("RuntimeError: crash in view\n") == 1
+    assert log.count("Error tracking is") == 1 and f"Error tracking is {reason}\n" in log
+
+
+@pytest.mark.parametrize(
+    ("variables", "environment"),
+    [
+        ({}, "production"),
+        ({"HEROKU_PR_NUMBER": "7"}, "review"),
+        ({"DEBUG": "True"}, "development"),
+        ({"ROLLBAR_ENVIRONMENT": "a", "SENTRY_ENVIRONMENT": "a", "HEROKU_PR_NUMBER": "7"}, "a"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_environment_that_is_reported(site, kind, variables, environment):
+    show = "from django.conf import settings; print(settings.ERROR_TRACKING)"
+
+    shown = site(kind).shell(show, env=site(kind).production(**variables))
+
+    is_off = kind == "rollbar" and "DEBUG" in variables
+    expected = (
+        "off, as ROLLBAR_ENABLED says" if is_off else f"on: {kind.capitalize()}, {environment}"
+    )
+    assert shown.stdout == f"{expected}\n"

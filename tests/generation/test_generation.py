@@ -1,0 +1,201 @@
+"""The hook and bootstrap.py: a proven project comes out, and an unsafe one does not."""
+
+import os
+import re
+import stat
+import tomllib
+
+import pytest
+from support.generated import (
+    BIN,
+    CHECKLIST,
+    COMBINATIONS,
+    NOT_IN_GIT,
+    QUESTIONS,
+    Site,
+    cookiecutter,
+    files_with,
+    run,
+    variables,
+    with_shared_venv,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
+def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
+    """Checked once more: the committed files alone, under the variables of a live site alone."""
+    generated = site(error_tracker, hsts)
+    silenced = {"django": 0, "proxy": 1}[hsts]
+
+    assert f"check --deploy: no issues ({silenced} silenced)" in generated.report
+    assert generated.files() == files_with(error_tracker) | {"uv.lock"}
+    assert generated.run("git", "status", "--porcelain").stdout == ""
+    assert generated.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
+    clone = tmp_path / "clone"
+    run(["git", "clone", "-q", generated.path, clone], tmp_path)
+    checklist = run([generated.python, *CHECKLIST], clone, generated.production())
+    assert checklist.stdout == f"System check identified no issues ({silenced} silenced).\n"
+
+
+def test_silenced_check_would_fire_otherwise(site, make_copy):
+    changed = make_copy(site("none", "proxy"))
+    changed.add_settings("SILENCED_SYSTEM_CHECKS = []")
+
+    checklist = changed.run(changed.python, *CHECKLIST, env=changed.production())
+
+    assert checklist.returncode == 1
+    assert re.findall(r"\((.+\.[EW]\d+)\)", checklist.stderr) == ["security.W004"]
+
+
+def test_the_interpreter_that_passed_is_the_one_that_heroku_will_run(site):
+    generated = site()
+    pinned = (generated.path / ".python-version").read_text()
+    used = generated.run(
+        generated.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"
+    )
+
+    assert pinned == used.stdout
+    assert ("3.14" not in pinned) == ("version" in generated.report.split())
+
+
+def test_env_has_a_fresh_key_for_its_owner_alone(site):
+    keys = set()
+    for generated in (site("rollbar"), site("sentry")):
+        env = variables(generated.path / ".env")
+        example = variables(generated.path / ".env.example")
+        keys.add(env["SECRET_KEY"])
+        assert env | {"SECRET_KEY": None} == example | {"SECRET_KEY": None}
+        assert stat.S_IMODE((generated.path / ".env").stat().st_mode) == 0o600
+        assert len(env["SECRET_KEY"]) >= 50
+    assert len(keys) == 2
+
+
+def test_no_name_of_a_package_is_left_for_a_slug(site):
+    taken = set(QUESTIONS["_dependencies"])
+    for tracker in ("rollbar", "sentry", "none"):
+        lock = tomllib.loads((site(tracker).path / "uv.lock").read_text())
+        assert {package["name"] for package in lock["package"]} - {"my-site"} <= taken
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("DEBUG = True", "security.W018"),
+        ("SECURE_SSL_REDIRECT = False", "security.W008"),
+        ("SESSION_COOKIE_SECURE = False", "security.W012"),
+        ("SECURE_HSTS_SECONDS = 0", "security.W004"),
+        ("ALLOWED_HOSTS = []", "security.W020"),
+        ('SECRET_KEY = "short"', "security.W009"),
+    ],
+)
+def test_unsafe_project_does_not_come_out(
+    site, make_broken_template, environment, tmp_path, line, words
+):
+    template = make_broken_template(settings=line, bootstrap=with_shared_venv(site()))
+
+    stopped = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert stopped.returncode == 1
+    assert words in stopped.stdout and "UNSAFE" in stopped.stdout
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_env_cannot_help_the_check_pass(site, make_copy, environment):
+    """A .env that would silence or satisfy a check is not read when production is checked."""
+    changed = make_copy(site())
+    with (changed.path / ".env").open("a") as env:
+        env.write("SECURE_HSTS_SECONDS=31536000\n")
+    changed.replace("project/settings.py", "default=3600", "default=0")
+
+    again = changed.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert again.returncode == 1, again.out
+    assert "security.W004" in again.stdout and "UNSAFE" in again.stdout
+    assert changed.path.exists()
+
+
+def test_uv_is_fetched_with_pip_where_there_is_none(site, make_copy, environment):
+    changed = make_copy(site())
+    (changed.path / ".venv").unlink()
+    path = [folder for folder in environment["PATH"].split(os.pathsep)
+            if not os.path.exists(f"{folder}/uv")]  # fmt: skip
+    environment |= {"UV": "", "PATH": os.pathsep.join(path)}
+
+    done = changed.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert done.returncode == 0, done.out
+    assert re.search("uv +fetched with pip", done.stdout)
+
+
+def test_an_existing_folder_is_left_alone(tmp_path, environment):
+    mine = tmp_path / "out" / "my-site" / "settings.py"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+
+    generated = cookiecutter(tmp_path / "out", environment)
+
+    assert generated.returncode == 1 and "already exists" in generated.out
+    assert [path.name for path in mine.parent.iterdir()] == ["settings.py"]
+
+
+def test_a_hostile_neighbourhood(tmp_path, environment):
+    """A uv workspace above, variables of other projects, a repository and a database elsewhere."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["*"]\n')
+    elsewhere = tmp_path / "elsewhere.sqlite3"
+    environment |= {
+        "DJANGO_SETTINGS_MODULE": "other.settings",
+        "VIRTUAL_ENV": str(tmp_path / "venv"),
+        "UV_PROJECT_ENVIRONMENT": str(tmp_path / "venv"),
+        "PYTHONPATH": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{elsewhere}",
+        "DEBUG": "True",
+        "SECRET_KEY": "short",
+        "GIT_DIR": str(tmp_path / "other.git"),
+    }
+
+    generated = cookiecutter(out, environment)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert {path.name for path in out.iterdir()} == {"pyproject.toml", "my-site"}
+    made = {path.name for path in (out / "my-site").iterdir()}
+    assert made >= {".venv", "uv.lock", ".git"} | NOT_IN_GIT
+    assert not elsewhere.exists() and not (tmp_path / "venv").exists()
+
+
+def test_a_clone_becomes_a_working_site_and_stays_one(site, tmp_path, environment):
+    clone = Site(tmp_path / "clone")
+    run(["git", "clone", "-q", site().path, clone.path], tmp_path)
+
+    first = clone.run(BIN / "python", "bootstrap.py", env=environment)
+    env = (clone.path / ".env").read_text()
+    second = run([BIN / "python", "clone/bootstrap.py"], tmp_path, environment)
+
+    assert first.returncode == 0 and "\nVerified" in first.stdout, first.out
+    assert second.returncode == 0 and "  cd clone\n" in second.stdout, second.out
+    assert (clone.path / ".env").read_text() == env
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+    assert clone.manage("migrate", "--check").returncode == 0
+
+
+def test_a_database_that_is_not_sqlite_is_left_alone(site, make_copy, environment):
+    changed = make_copy(site())
+    changed.replace(".env", "sqlite:///db.sqlite3", "postgres://u:p@127.0.0.1:1/x")
+
+    done = changed.run(BIN / "python", "bootstrap.py", env=environment)
+
+    assert done.returncode == 0 and re.search("database +left alone", done.stdout), done.out
+
+
+def test_an_older_python_is_told_so(site):
+    told = site().run(
+        BIN / "python",
+        "-c",
+        "import runpy, sys; sys.version_info = (3, 9); runpy.run_path('bootstrap.py')",
+    )
+
+    assert told.returncode == 1
+    assert told.stderr.startswith("bootstrap.py needs Python 3.10 or newer")

@@ -1,0 +1,100 @@
+"""The first commit, and what to type where git does not make it."""
+
+import os
+import re
+
+import pytest
+from support.generated import Site, cookiecutter, files_with, only, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def template(make_broken_template):
+    """Return a template whose bootstrap.py has no more to do than a lock."""
+    return make_broken_template(bootstrap='def set_up():\n    (ROOT / "uv.lock").touch()')
+
+
+def test_no_git(template, tmp_path, environment):
+    environment["PATH"] = str(only(tmp_path))
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert generated.returncode == 0, generated.out
+    assert re.search("git +not installed", generated.stdout)
+    assert "\nVerified" in generated.stdout, generated.out
+    project = Site(tmp_path / "out" / "my-site")
+    assert not (project.path / ".git").exists()
+    left = re.findall("^  (git [a-z].+)$", generated.stdout.partition("Verified.")[2], re.MULTILINE)
+    environment["PATH"] = os.environ["PATH"]
+    for command in left:
+        assert project.run("bash", "-c", command, env=environment).returncode == 0, command
+    assert project.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
+
+
+def test_a_git_that_cannot_be_started(template, tmp_path, environment):
+    (tmp_path / "bin" / "git").mkdir(parents=True)
+    environment["PATH"] = str(tmp_path / "bin")
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert (tmp_path / "out" / "my-site" / "Procfile").exists()
+
+
+def test_no_name_in_git(template, tmp_path, environment):
+    config = tmp_path / "gitconfig"
+    config.write_text("[user]\nuseConfigOnly = true\n")
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert generated.returncode == 0, generated.out
+    assert "it does not know your name" in generated.stdout
+    assert "  git config --global user.email" in generated.stdout
+    assert "git add" not in generated.stdout
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    project = Site(tmp_path / "out" / "my-site")
+    assert project.files() == files_with("rollbar") | {"uv.lock"}
+    assert project.run("git", "log").returncode != 0
+
+
+def test_a_commit_that_is_refused(template, tmp_path, environment):
+    hook = tmp_path / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\necho 'not on a Sunday' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with (tmp_path / "gitconfig").open("a") as config:
+        config.write(f"[core]\nhooksPath = {hook.parent}\n")
+
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert "not on a Sunday" in generated.stdout
+    assert '  git commit -m "Start my-site"' in generated.stdout
+    project = Site(tmp_path / "out" / "my-site")
+    assert project.files() == files_with("rollbar") | {"uv.lock"}
+    assert project.run("git", "log").returncode != 0
+
+
+def test_no_name_of_the_users_ignored_files_is_left_out(template, tmp_path, environment):
+    ignored = tmp_path / "ignored"
+    ignored.write_text(".python-version\n*.lock\n")
+    with (tmp_path / "gitconfig").open("a") as config:
+        config.write(f"[core]\nexcludesFile = {ignored}\n")
+
+    cookiecutter(tmp_path / "out", environment, template=template)
+
+    assert Site(tmp_path / "out" / "my-site").files() == files_with("rollbar") | {"uv.lock"}
+
+
+def test_inside_another_repository_nothing_is_committed(template, tmp_path, environment):
+    out = tmp_path / "out"
+    out.mkdir()
+    run(["git", "init", "-q"], out)
+
+    generated = cookiecutter(out, environment, template=template)
+
+    assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
+    assert re.search("git +in another repository; Heroku wants one", generated.stdout)
+    assert not (out / "my-site" / ".git").exists()
+    assert run(["git", "ls-files"], out).stdout == ""

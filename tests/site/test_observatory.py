@@ -1,0 +1,65 @@
+"""The generated site's grade by Mozilla's HTTP Observatory, the npm package itself."""
+
+import json
+import os
+import re
+
+import pytest
+from support.browser import go_live
+from support.generated import ROOT, run
+from support.npm import installed, needs_npm
+from support.router import https
+
+pytestmark = [pytest.mark.slow, pytest.mark.exotic, needs_npm]
+
+
+@pytest.fixture(scope="session")
+def observatory():
+    """Return the folder of the package, which takes no site for one in browsers' preload list."""
+    folder = installed("@mdn/mdn-http-observatory", "1.4.8")
+    (folder / "conf" / "hsts-preload.json").write_text("{}")
+    (folder / "conf" / "tld-list.json").write_text('["localhost"]')
+    return folder
+
+
+@pytest.fixture
+def scan(observatory, collect, serve, free_port, tmp_path):
+    """Return a function that starts a Site live and gives the score and grade of two of its pages.
+
+    The home page sets no cookie; the login page does, and has scripts.
+    """
+
+    def graded(site, **variables):
+        collect(site)
+        go_live(site, serve, free_port, **variables)
+        grades = []
+        with https(tmp_path, free_port) as router:
+            # By http it comes to the site itself: no router says that it was https.
+            ports = [free_port, router.server_port]
+            trust = {"PATH": os.environ["PATH"], "NODE_EXTRA_CA_CERTS": str(router.certificate)}
+            for path in ("/", "/admin/login/"):
+                script = ["node", ROOT / "tests" / "support" / "observatory.mjs", observatory]
+                done = run([*script, *ports, path], tmp_path, trust)
+                assert done.returncode == 0, done.out
+                grades.append(tuple(json.loads(done.stdout)))
+        return grades
+
+    return graded
+
+
+def test_grade_on_the_first_day(site, make_copy, scan):
+    assert scan(make_copy(site())) == [(120, "A+"), (125, "A+")]
+
+
+def test_grade_once_the_readme_is_followed_to_its_end(site, make_copy, scan):
+    readme = (site().path / "README.md").read_text()
+    for_long = re.search(r"config:set SECURE_HSTS_SECONDS=(\d+)", readme)[1]
+
+    assert scan(make_copy(site()), SECURE_HSTS_SECONDS=for_long) == [(130, "A+"), (135, "A+")]
+
+
+def test_grade_falls_without_a_content_security_policy(site, make_copy, scan):
+    spoilt = make_copy(site())
+    spoilt.add_settings("SECURE_CSP = {}")
+
+    assert [letter for _, letter in scan(spoilt)] == ["B-", "B-"]

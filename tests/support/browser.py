@@ -1,0 +1,119 @@
+"""A site that is live as far as a browser can tell, and a visitor who looks at it in Chromium."""
+
+import os
+import re
+import shutil
+from contextlib import contextmanager
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from support.generated import procfile, unused_port
+
+# Without them it wants a sandbox, which root cannot have, and tells its makers that it runs.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# In each page: what its policy stops is an error in the console, as all else that goes wrong is.
+TELL = """addEventListener("securitypolicyviolation", (event) =>
+    console.error(`CSP stopped ${event.blockedURI} (${event.effectiveDirective})`))"""
+# A phone and a desktop, both by day and by night.
+LOOKS = [
+    (scheme, {"width": width, "height": 800})
+    for scheme in ("dark", "light")
+    for width in (360, 1280)
+]
+FAILED = "Failed to load resource: the server responded with a status of"
+
+
+def go_live(site, serve, port, **variables):
+    """Start a Site with collected files under a live site's variables, by the Procfile's line."""
+    path = f"{site.python.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = site.production(PATH=path, PORT=str(port), ALLOWED_HOSTS="localhost", **variables)
+    serve(site, "bash", "-c", procfile(site.path)["web"], env=environment, port=port)
+
+
+@contextmanager
+def chromium():
+    """Start Chromium without a window, the machine's or Playwright's; yield Playwright's Browser."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody with a browser, who takes a picture of each page and notes its errors."""
+
+    def __init__(self, browser, url, pictures):
+        self.context = browser.new_context(base_url=url, ignore_https_errors=True)
+        self.context.add_init_script(TELL)
+        self.page = self.context.new_page()
+        self.page.on("console", self.note_error)
+        self.page.on("pageerror", lambda error: self.errors.append((str(error), self.page.url)))
+        self.page.on("response", self.note_status)
+        self.pictures = pictures
+        self.errors = []
+        self.status = 0
+
+    def note_error(self, message):
+        if message.type == "error":
+            self.errors.append((message.text, message.location["url"]))
+
+    def note_status(self, response):
+        if response.request.is_navigation_request():
+            self.status = response.status
+
+    def submit(self, button, **fields):
+        """Fill in fields by their names, press a button, and wait for the page that comes."""
+        for name, value in fields.items():
+            self.page.locator(f"[name={name}]").fill(value)
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=button, exact=True).click()
+
+    def sees(self, title, status=200):
+        """Take a picture of the page; check that it is the right one, and that nothing is amiss.
+
+        Chromium's own line on an error page, that it is one, is as it should be.
+        """
+        expect(self.page).to_have_title(title, timeout=20_000)
+        self.page.wait_for_load_state()
+        number = len(list(self.pictures.iterdir())) + 1
+        name = "-".join(re.findall(r"\w+", title.removesuffix(" | My Site").lower()))
+        self.page.screenshot(path=self.pictures / f"{number:02}-{name}.png")
+        assert self.status == status, f"{title}: {self.status}"
+        amiss = [
+            f"{text} {url}"
+            for text, url in self.errors
+            if not (
+                status >= 400 and text.startswith(f"{FAILED} {status}") and url == self.page.url
+            )
+        ]
+        assert not amiss, "\n".join([title, *amiss])
+        self.errors.clear()
+
+    def finds_it_accessible(self):
+        """Look at the page in each of LOOKS: axe has nothing to say, and nothing is cut off."""
+        for scheme, size in LOOKS:
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.set_viewport_size(size)
+            found = Axe().run(self.page)
+            assert found.violations_count == 0, f"{self.page.url}, {scheme}, {size}: " + (
+                found.generate_report()
+            )
+            width = self.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= size["width"], f"{self.page.url}: {width} pixels wide"
+
+
+def run_at_home(site, serve):
+    """Start runserver; return the site's address and the file that has what it prints."""
+    port = unused_port()
+    command = [site.python, "manage.py", "runserver", "--noreload", port]
+    serve(site, *command, env={"PATH": os.environ["PATH"]}, port=port)
+    return f"http://127.0.0.1:{port}", site.path / f"server-{port}.log"

@@ -1,0 +1,146 @@
+"""The pages of docs/platforms, and what the tests run in place of a platform's machines."""
+
+import http.client
+import os
+import re
+import shutil
+import socket
+import ssl
+from contextlib import closing
+from urllib.parse import urlencode
+
+from support.generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, Site, run
+
+PAGES = ROOT / "docs" / "platforms"
+BLOCK = re.compile(r"^([^\n]+:)\n\n```\w*\n(.+?)^```", re.MULTILINE | re.DOTALL)
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+CONF = """
+{user}
+daemon off;
+error_log stderr;
+pid {folder}/nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    scgi_temp_path {folder}/scgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    {servers}
+}}
+"""
+
+
+def page(name):
+    """Return the text of a platform's page; the deployment checks reject its example of a token."""
+    text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    return text.replace("your-token", "my-own-token")
+
+
+def blocks(name):
+    """Return the code blocks of a page, by the line that introduces each."""
+    return dict(BLOCK.findall(page(name)))
+
+
+def block(name, lead):
+    """Return the only code block of a page whose introduction begins with `lead`."""
+    (found,) = (text for line, text in blocks(name).items() if line.startswith(lead))
+    return found
+
+
+def builder(site):
+    """Return the environment of who builds: uv, and the Python that is there."""
+    cache = run([BIN / "uv", "cache", "dir"], site.path).stdout.strip()
+    return os.environ | {
+        "PATH": f"{BIN}:/usr/bin:/bin",
+        "UV_CACHE_DIR": cache,
+        "UV_PYTHON": str(site.python.resolve()),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+def clone(site, folder):
+    """Clone what a Site has committed, with quick settings in a commit more, and return it."""
+    done = run(["git", "clone", "--quiet", site.path, folder], site.path)
+    assert done.returncode == 0, done.out
+    cloned = Site(folder)
+    cloned.add_settings(QUICK_STATIC_FILES, QUICK_PASSWORDS)
+    cloned.commit("Quick")
+    return cloned
+
+
+class Front:
+    """Where visitors come to: a port of loopback, by http or https."""
+
+    def __init__(self, host, port, tls=False):
+        self.host = host
+        self.port = port
+        self.tls = tls
+
+    def connect(self, seconds=30):
+        """Return a socket; whose certificate it is does not matter here."""
+        connection = socket.create_connection(("127.0.0.1", self.port), seconds)
+        context = ssl._create_unverified_context()
+        return context.wrap_socket(connection) if self.tls else connection
+
+    def ask(self, path, body=None, seconds=30, **headers):
+        """Return status, headers and text of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.sock = self.connect(seconds)
+        with closing(connection):
+            headers = {"Host": self.host} | headers
+            connection.request("POST" if body else "GET", path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+
+    def guess(self, **headers):
+        """Try a wrong password, and return the answer's status."""
+        token = "a" * 32
+        fields = {"username": "ada", "password": "wrong", "csrfmiddlewaretoken": token}
+        headers |= {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": f"csrftoken={token}",
+            "Origin": f"https://{self.host}",
+        }
+        return self.ask("/admin/login/", urlencode(fields), **headers)[0]
+
+
+def check_pages(front, **headers):
+    """Look at a page, its style sheet, and what strangers get."""
+    status, answer, page = front.ask("/", **headers)
+    assert status == 200 and "<h1>My Site</h1>" in page
+    assert answer["Strict-Transport-Security"].startswith("max-age=3600")
+    stylesheet = re.search(r'href="(/static/.+?\.[0-9a-f]{12}\.css)"', page)[1]
+    status, answer, _ = front.ask(stylesheet, **headers)
+    assert status == 200 and "immutable" in answer["Cache-Control"]
+    assert front.ask("/", **headers | {"Host": "stranger.example.org"})[0] == 400
+
+
+def check_limit(front, forged, **headers):
+    """Guess passwords, from an address that seems to be another each time."""
+    addresses = [{forged: f"198.51.100.{number}"} for number in range(11)]
+    guesses = [front.guess(**headers | address) for address in addresses]
+    assert guesses == 9 * [200] + 2 * [429]
+
+
+def check_http_goes_to_https(front, **headers):
+    status, answer, _ = front.ask("/", **headers)
+    assert (status, answer["Location"]) == (301, f"https://{front.host}/")
+
+
+def certificate(path):
+    """Make a certificate with its key in one file, and return its path."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path]
+    name = ["-subj", "/CN=www.example.com", "-days", "2", "-out", path]
+    made = run(["openssl", "req", "-x509", *key, *name], path.parent)
+    assert made.returncode == 0, made.out
+    return path
+
+
+def nginx(folder, servers):
+    """Write a configuration with these servers in `folder`, and return the command that runs it."""
+    conf = folder / "nginx.conf"
+    user = "user root;" if os.getuid() == 0 else ""  # pytest's folders are its user's
+    conf.write_text(CONF.format(folder=folder, user=user, servers=servers))
+    return [NGINX, "-e", "stderr", "-c", str(conf)]
