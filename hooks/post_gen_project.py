@@ -74,7 +74,7 @@ def put_under_git(verified):
                 line.result = "not installed: nothing is committed"
                 return left
             if bootstrap.repository() not in (None, PROJECT.resolve()):
-                line.result = "in another repository; Heroku wants one of its own"
+                line.result = "in another repository; Heroku needs one of its own"
                 return left
             git("init", "--quiet")
             git("symbolic-ref", "HEAD", "refs/heads/main")  # before 2.28, init has no -b
@@ -90,7 +90,7 @@ def put_under_git(verified):
             line.result += ": interrupted"
         except GitFailed as error:
             if "user.email" in str(error):
-                line.result = "staged, not committed: it does not know your name"
+                line.result = "staged, not committed: ggit does not know your name"
                 left = [*WHO_YOU_ARE, *left]
             else:
                 line.result += f", for it says:\n\n{error}\n\n"
@@ -107,8 +107,12 @@ def main():
     try:
         bootstrap.set_up()
     except bootstrap.Unsafe as error:
-        so = "It is kept; the template has overwritten files." if IS_OLD else "No project is made."
-        bootstrap.say_unsafe(error, f" {so} (What follows is cookiecutter's way to stop.)")
+        so = (
+            "It is kept; the template has overwritten files."
+            if IS_OLD
+            else "No project was created."
+        )
+        bootstrap.say_unsafe(error, f" {so} (The error below is how cookiecutter stops.)")
         return 1
     except bootstrap.NotVerified as error:
         bootstrap.say_not_verified(error, START, put_under_git(verified=False))

@@ -112,7 +112,7 @@ def main():
         wrong = problem(answer)
         if wrong:
             example = good_slug(answer) if question == "project_slug" else example
-            refused.append(f"  {question} {wrong}. A good one: {example}")
+            refused.append(f"  {question} {wrong}. Example: {example}")
         else:
             accepted[question] = answer
     if not refused:
@@ -120,10 +120,10 @@ def main():
     if "project_name" not in accepted:
         accepted.pop("project_slug", None)  # it was made from the name
     sys.stdout.reconfigure(errors="replace")
-    print("\nNothing was made, because of these answers:\n", *refused, sep="\n")
+    print("\nNo project was created, because of these answers:\n", *refused, sep="\n")
     if "_output_dir" in ANSWERS:  # cruft, which has a command of its own, does not say
-        print(f"\nTo be asked again:\n\n  {again(accepted)}\n")
-    print("What follows is cookiecutter's way to stop, and nothing to worry about.\n")
+        print(f"\nTo answer again:\n\n  {again(accepted)}\n")
+    print("The error below is how cookiecutter stops.\n")
     return 1
 
 

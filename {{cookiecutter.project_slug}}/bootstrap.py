@@ -215,7 +215,7 @@ def find_uv(environment, scratch):
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         pip += ["--only-binary=:all:", "--target", scratch, "uv"]
         if run(pip, environment).returncode == 0:
-            line.result = "fetched with pip, for this once"
+            line.result = "fetched with pip, for this run"
             return shutil.which("uv", path=f"{scratch}/bin{os.pathsep}{scratch}/Scripts")
         raise NotVerified("uv is not installed, and pip cannot fetch it: see docs.astral.sh/uv")
 
@@ -248,7 +248,7 @@ def find_python(uv, environment):
                 python = found.stdout.strip()
                 show = "import sys; print('%d.%d' % sys.version_info[:2])"
                 version = run([python, "-c", show], environment).stdout.strip()
-                line.result = f"{version}, on this computer"
+                line.result = f"{version}, found"
                 return version, python
         line.doing = f"downloading {pinned}"
         downloaded = run([uv, "python", "install", pinned], environment)
@@ -305,7 +305,7 @@ def run_checks():
 
 def check(python, environment):
     """Have the command `python` run the deployment checks."""
-    with step("checklist", "check --deploy, as in production") as line:
+    with step("checks", "check --deploy, as in production") as line:
         checks = run([*python, "-c", "import bootstrap; bootstrap.run_checks()"], environment)
         _, has_failed, failures = checks.stderr.partition("SystemCheckError: ")
         if has_failed:
@@ -321,7 +321,7 @@ def migrate(environment):
     show = "from project.environment import read_file; print(read_file('.env')['DATABASE_URL'])"
     url = run([VENV_PYTHON, "-c", show], environment)
     if url.returncode == 0 and not url.stdout.startswith("sqlite:"):
-        return "left alone: .env names one that is not SQLite"  # it may be somebody else's, too
+        return "not migrated: .env names one that is not SQLite"  # it may be somebody else's, too
     migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"], environment)
     if migrated.returncode != 0:
         raise NotVerified(f"migrate failed\n\n{last_lines(migrated.stderr, 5)}\n")
@@ -335,7 +335,7 @@ def pin(version):
     if pinned != version and not pinned.startswith(f"{version}."):
         with step("version") as line:
             path.write_text(f"{version}\n")
-            line.result = f"{version} in .python-version: Heroku will use it, too"
+            line.result = f"this site uses Python {version}; so will Heroku"
 
 
 def write_env():
@@ -401,7 +401,7 @@ def activate():
 
 def say_unsafe(error, so=""):
     """Print what the deployment checks found, and what follows."""
-    say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks fail, as above.{so}")
+    say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks above failed.{so}")
 
 
 def say_commands(heading, *commands):
@@ -413,16 +413,16 @@ def say_commands(heading, *commands):
 
 def say_not_verified(reason, start, left=()):
     """Print why nothing is proven, and what to type: what is `left` comes last."""
-    heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}.\nWhat finishes the job:"
+    heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}.\nTo finish:"
     say_commands(heading, *go_to(start), f"{python_command()} bootstrap.py", *left)
 
 
 def say_next(start, left=()):
     """Print what to type next, beginning with what is `left` to do."""
     commands = ["python manage.py createsuperuser", "python manage.py runserver"]
-    heading = f"{paint('Verified.', GREEN)} Next, a line at a time:"
+    heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
     say_commands(heading, *go_to(start), *left, activate(), *commands)
-    say('\nHere: http://127.0.0.1:8000/\nLive: README.md, "Put it live"')
+    say('\nThen open http://127.0.0.1:8000/\nTo deploy: README.md, "Deploy it"')
 
 
 def main():

@@ -93,6 +93,7 @@ def test_a_migration_that_was_made_but_not_committed(site, make_copy, tmp_path):
     site = make_copy(site())
     write("application/models.py", UPLOAD.replace("File", "Text"))(site)
     git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    assert site.run("git", "add", "--all").returncode == 0
     assert site.run(*git, "commit", "-qam", "A model").returncode == 0
     made = site.run(site.python, "manage.py", "makemigrations", env=site.production())
     assert "0001_initial.py" in made.stdout

@@ -111,7 +111,7 @@ def test_from_an_empty_folder_to_a_site_that_is_live(
     cd, activate, createsuperuser, runserver = re.findall(
         "^  (.+)$", said.partition("\nVerified.")[2], re.M
     )
-    address = re.search("^Here: (.+)$", said, re.M)[1]
+    address = re.search("^Then open (.+)$", said, re.M)[1]
     made = paste([cd, activate, createsuperuser], folder, newcomer, ADA)
     assert "Superuser created successfully" in made
     site = Site(folder / SLUG)
@@ -139,7 +139,7 @@ def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
     places = {"repository": str(tmp_path / "heroku.git"), "app": str(tmp_path / "app")}
     state.write_text(json.dumps(places | {"calls": [], "config": endpoint, "database": database}))
     environment = environment | {"HEROKU_STATE": str(state)}
-    *first, push, createsuperuser, opens = blocks(site.path / "README.md", "Put it live")[0]
+    *first, push, createsuperuser, opens = blocks(site.path / "README.md", "Deploy it")[0]
     first = [command.replace("your-token", tracker.key) for command in first]
     folder = site.path.parent
 
@@ -157,7 +157,7 @@ def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
     try:
         with https(tmp_path, dyno.port) as router:
             ada = Person(router)
-            assert "It is on the internet" in ada.get("/", Host="tea-shop-1234.herokuapp.com")[2]
+            assert "This site is new" in ada.get("/", Host="tea-shop-1234.herokuapp.com")[2]
             assert ada.log_in("ada") == 302
             assert ada.get("/boom/")[0] == 500
         tracker.wait_for(1)
@@ -175,14 +175,14 @@ def test_printed_commands_work_in_the_users_shell(folder, newcomer, tool):
     rejected = ["bash", "-c", f"{start[1]} --no-input project_slug=No!"]
 
     status, said = in_terminal(rejected, folder, newcomer, ())
-    asked_again = re.search(r"To be asked again:\s+(.+?)\s*$", plain(said), re.MULTILINE)[1]
+    asked_again = re.search(r"To answer again:\s+(.+?)\s*$", plain(said), re.MULTILINE)[1]
     verified = paste([f"{asked_again} --no-input"], folder, newcomer)
     printed = re.findall("^  (.+)$", verified.partition("\nVerified.")[2], re.MULTILINE)
     paste([*printed[:2], "python manage.py check"], folder, newcomer)
     (folder / "my-site").rename(folder / "moved")
     moved = paste(["cd moved", printed[1], "python bootstrap.py"], folder, newcomer)
 
-    assert status == 1 and "A good one: site-no" in plain(said)
+    assert status == 1 and "Example: site-no" in plain(said)
     if tool == "uvx":
         assert asked_again.startswith("uvx cookiecutter ")
     assert "\nVerified." in moved

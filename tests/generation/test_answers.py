@@ -202,7 +202,7 @@ def test_refused(cookies, capfd, tmp_path, answers, question, words):
 
     out = capfd.readouterr().out
     (line,) = [line for line in out.splitlines() if line.startswith(f"  {question} ")]
-    assert words in line and "A good one: " in line
+    assert words in line and "Example: " in line
     assert result.exit_code == -1 and result.project_path is None
 
 
@@ -250,7 +250,7 @@ def test_a_slug_is_answered_with_a_good_one(tmp_path, environment, typed, good):
     refused = cookiecutter(tmp_path / "out", environment, f"project_slug={typed}")
     accepted = cookiecutter(tmp_path / "out", skip, f"project_slug={good}")
 
-    assert refused.returncode == 1 and f"A good one: {good}\n" in refused.stdout, refused.out
+    assert refused.returncode == 1 and f"Example: {good}\n" in refused.stdout, refused.out
     assert accepted.returncode == 0 and SLUG.fullmatch(good)
 
 

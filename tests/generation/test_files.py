@@ -104,7 +104,7 @@ def test_readme_says_what_other_tutorials_call_otherwise(render):
 
 def test_readme_puts_it_live_with_six_commands(render):
     readme = (render().project_path / "README.md").read_text()
-    block = re.search(r"## Put it live.*?```\n(.*?)```", readme, re.DOTALL)[1].splitlines()
+    block = re.search(r"## Deploy it.*?```\n(.*?)```", readme, re.DOTALL)[1].splitlines()
 
     assert len(block) == 6
     assert [line.split()[1] for line in block] == [

@@ -49,7 +49,7 @@ def test_no_name_in_git(template, tmp_path, environment):
     generated = cookiecutter(tmp_path / "out", environment, template=template)
 
     assert generated.returncode == 0, generated.out
-    assert "it does not know your name" in generated.stdout
+    assert "git does not know your name" in generated.stdout
     assert "  git config --global user.email" in generated.stdout
     assert "git add" not in generated.stdout
     assert '  git commit -m "Start my-site"' in generated.stdout
@@ -95,6 +95,6 @@ def test_inside_another_repository_nothing_is_committed(template, tmp_path, envi
     generated = cookiecutter(out, environment, template=template)
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
-    assert re.search("git +in another repository; Heroku wants one", generated.stdout)
+    assert re.search("git +in another repository; Heroku needs one", generated.stdout)
     assert not (out / "my-site" / ".git").exists()
     assert run(["git", "ls-files"], out).stdout == ""

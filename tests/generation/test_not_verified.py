@@ -221,7 +221,9 @@ def test_generation_over_an_existing_project(
     second = cookiecutter(tmp_path / "out", environment, "--overwrite-if-exists", template=template)
 
     assert second.returncode == (1 if settings else 0)
-    assert "No project is made" not in second.stdout and "another repository" not in second.stdout
+    assert (
+        "No project was created" not in second.stdout and "another repository" not in second.stdout
+    )
     words = "It is kept; the template has overwritten files." if settings else "  git status\n"
     assert words in second.stdout, second.out
     assert (project.path / "mine.py").exists()

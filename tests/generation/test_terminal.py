@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 STEP = """
 import time
 from bootstrap import step
-with step("checklist", "check") as line:
+with step("checks", "check") as line:
     time.sleep(0.5)
     line.result = "done"
 """
@@ -43,11 +43,11 @@ def test_questions_fit_into_their_lines(tmp_path, environment):
 def test_what_the_report_says(site):
     lines = site().report.splitlines()
     steps = [line.split()[0] for line in lines if line.startswith("  ") and line.endswith(" s")]
-    assert "Verified. Next, a line at a time:" in lines, site().report
-    last = lines[lines.index("Verified. Next, a line at a time:") + 1 :]
+    assert "Verified. Next, run one line at a time:" in lines, site().report
+    last = lines[lines.index("Verified. Next, run one line at a time:") + 1 :]
 
     assert [step for step in steps if step != "version"] == [
-        "uv", "Python", "packages", ".env", "checklist", "database", "dev", "git",
+        "uv", "Python", "packages", ".env", "checks", "database", "dev", "git",
     ]  # fmt: skip
     assert len({len(line) for line in lines if line.endswith(" s")}) == 1, "not aligned"
     assert [line.strip() for line in last if line] == [
@@ -55,8 +55,8 @@ def test_what_the_report_says(site):
         "source .venv/bin/activate",
         "python manage.py createsuperuser",
         "python manage.py runserver",
-        "Here: http://127.0.0.1:8000/",
-        'Live: README.md, "Put it live"',
+        "Then open http://127.0.0.1:8000/",
+        'To deploy: README.md, "Deploy it"',
     ]
     assert "NOT VERIFIED" not in site().report and "\033" not in site().report
 
@@ -76,9 +76,9 @@ def test_a_terminal_sees_how_far_it_is(site, make_copy, environment):
         steps[name] = [word.partition(" ")[2].strip() for word in words]
     packages = r"\d+ locked in uv.lock, installed in .venv +\d+\.\d s"
     assert re.fullmatch(packages, steps["packages"][-1])
-    assert steps["checklist"][0].startswith("check --deploy, as in production")
-    assert len(steps["checklist"]) > 1
-    assert steps["checklist"][-1].startswith("check --deploy: no issues (0 silenced)")
+    assert steps["checks"][0].startswith("check --deploy, as in production")
+    assert len(steps["checks"]) > 1
+    assert steps["checks"][-1].startswith("check --deploy: no issues (0 silenced)")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_who_sees_colours_and_progress(
     status, seen = in_terminal([BIN / "python", "-c", STEP], folder, environment, (), columns)
 
     assert status == 0 and plain(seen).endswith(" s\r\n") and "done" in seen, seen
-    assert ("\r  checklist" in seen) == is_drawn
+    assert ("\r  checks" in seen) == is_drawn
     assert ("\033" in seen) == is_coloured
 
 
@@ -112,7 +112,7 @@ def interrupted(thread):
     start(thread)
     raise KeyboardInterrupt
 threading.Thread.start = interrupted
-with bootstrap.step("checklist"):
+with bootstrap.step("checks"):
     pass
 """
 

@@ -25,9 +25,9 @@ def test_a_visit_to_the_live_site(live_url, pictures):
 def logs_in(ada):
     ada.page.goto("/")
     ada.sees("My Site")
-    assert ada.page.locator(".mark").inner_text() == "Live"
+    assert ada.page.locator(".mark").inner_text() == "In production"
     ada.finds_it_accessible()
-    ada.page.get_by_role("link", name="the admin").click()
+    ada.page.get_by_role("link", name="Log in").click()
     ada.sees("Log in | My Site")
     ada.finds_it_accessible()
     ada.submit("Log in", username="ada", password=PASSWORD)
@@ -121,7 +121,7 @@ def guesses_her_password(ada):
     ada.sees("Too many attempts", status=429)
     ada.page.goto("/admin/login/")
     ada.submit("Log in", username="ada", password=PASSWORD)
-    assert "come back in at most 15 minutes" in ada.page.locator("main").inner_text()
+    assert "Try again in at most 15 minutes" in ada.page.locator("main").inner_text()
     ada.sees("Too many attempts", status=429)
     ada.finds_it_accessible()
 
@@ -133,7 +133,7 @@ def test_pages_at_home(site, make_copy, serve, pictures):
         visitor = Visitor(browser, url, pictures)
         visitor.page.goto("/")
         visitor.sees("My Site")
-        assert visitor.page.locator(".mark").inner_text() == "On this computer"
+        assert visitor.page.locator(".mark").inner_text() == "In development"
         visitor.finds_it_accessible()
         for name in ("400", "403", "403_csrf", "404", "429", "500"):
             visitor.page.goto(f"/errors/{name}/")

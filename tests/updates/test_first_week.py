@@ -92,13 +92,13 @@ def test_ci(site, make_copy, environment, postgres):
     environment["UV_PYTHON"] = str(site().python.resolve())
     (changed.path / ".env").unlink()
 
-    for job in ("checklist", "tests"):
+    for job in ("checks", "tests"):
         for step in workflow["jobs"][job]["steps"]:
             if "run" in step:
                 done = changed.run("bash", "-ec", step["run"], env=environment)
                 assert done.returncode == 0, done.out
     changed.add_settings("SECURE_SSL_REDIRECT = False")
-    checklist = workflow["jobs"]["checklist"]["steps"][-1]["run"]
+    checklist = workflow["jobs"]["checks"]["steps"][-1]["run"]
     assert changed.run("bash", "-ec", checklist, env=environment).returncode == 1
 
 
@@ -112,9 +112,7 @@ def test_a_package_that_production_does_not_have_is_missed(own_copy):
     not_verified = changed.run(BIN / "python", "bootstrap.py", env=environment)
     tools = changed.run("ruff", "--version", env=environment)
     workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
-    *_, sync, check = (
-        step["run"] for step in workflow["jobs"]["checklist"]["steps"] if "run" in step
-    )
+    *_, sync, check = (step["run"] for step in workflow["jobs"]["checks"]["steps"] if "run" in step)
     environment["PATH"] += f"{os.pathsep}{BIN}"  # has the uv of the workflow
     synced = changed.run("bash", "-ec", sync, env=environment)
     refused = changed.run("bash", "-ec", check, env=environment)
