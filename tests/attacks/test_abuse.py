@@ -57,6 +57,7 @@ def test_abuse(live, abuse):
     assert len(dyno.workers()) == 2
 
 
+@pytest.mark.exotic
 def test_silent_connections(live):
     """Fifty that open and say nothing stop nobody; gunicorn waits for them when it stops."""
     with live.alone() as dyno, ExitStack() as silent:
@@ -79,6 +80,7 @@ def drip(port, at_once, slowly, enough):
                 break
 
 
+@pytest.mark.exotic
 @pytest.mark.parametrize("what", ["headers", "bodies"])
 def test_clients_that_drip(live, record_property, what):
     """Each holds a thread for as long as it pleases. What that costs others is measured here.

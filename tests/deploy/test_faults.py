@@ -139,6 +139,7 @@ def test_a_database_that_never_answers(live, visits):
     assert max(seconds, silence.slowest) < 15
 
 
+@pytest.mark.exotic
 def test_a_database_that_acknowledges_and_stays_silent(live, postgres, record_property):
     """Nothing bounds it, as docs/decisions.md says: requests wait for as long as it lasts."""
     with live.alone() as dyno, ThreadPoolExecutor(16) as clients:

@@ -34,6 +34,7 @@ def check_kept_but_not_verified(generated, output, reason):
     return project
 
 
+@pytest.mark.exotic
 def test_no_network(tmp_path, environment):
     """No name is found, and nothing of what is needed has been fetched before."""
     away = {

@@ -123,6 +123,7 @@ def test_a_package_that_production_does_not_have_is_missed(own_copy):
     assert refused.returncode != 0 and "No module named 'debug_toolbar'" in refused.out
 
 
+@pytest.mark.exotic
 def test_a_project_folder_that_moves(own_copy):
     """An environment that cannot be moved is made anew; then the activated one survives a move."""
     own, environment = own_copy

@@ -40,6 +40,7 @@ def with_moved_mixin(django):
         path.write_text(text)
 
 
+@pytest.mark.exotic
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
 def test_a_site_where_the_mixin_of_middleware_has_moved(make_own_copy, error_tracker):
     own, environment = make_own_copy(error_tracker)
