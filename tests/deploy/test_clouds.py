@@ -28,6 +28,7 @@ import json, sys
 with open({log!r}, "a") as log:
     log.write(json.dumps(sys.argv) + "\\n")
 print({answer!r})
+sys.exit({fails_at!r} in sys.argv)
 """
 VISITOR, FORGED, PROXY = "203.0.113.9", "198.51.100.1", "192.0.2.80"
 ADDRESS = """
@@ -52,9 +53,11 @@ def fakes(tmp_path):
     folder, log = tmp_path / "bin", tmp_path / "calls"
     folder.mkdir()
 
-    def make(*names, answer="my-project"):
+    def make(*names, answer="my-project", fails_at=None):
+        log.unlink(missing_ok=True)
         for name in names:
-            text = FAKE.format(python=BIN / "python", log=str(log), answer=answer)
+            python = BIN / "python"
+            text = FAKE.format(python=python, log=str(log), answer=answer, fails_at=fails_at)
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
         return f"{folder}:/usr/bin:/bin"
@@ -136,6 +139,9 @@ def test_cloud_run(cloned, fakes, postgres):
         re.search('"(postgres://.+?)"', once)[1].replace("$PROJECT", "p").replace("$PASSWORD", "x")
     )
     socket = "print(settings.DATABASES['default']['HOST'])"
+    path = make("docker", "gcloud", fails_at="jobs")
+    assert cloned.run("bash", "deploy", env={"PATH": path}).returncode == 1
+    assert [it[:3] for it in calls()][-1] == ["gcloud", "run", "jobs"]
     command = f"from django.conf import settings; {socket}"
     printed = cloned.manage("shell", "-v0", "-c", command, env=variables | {"DATABASE_URL": url})
     assert printed.stdout.strip() == "/cloudsql/p:europe-west1:my-site-db", printed.out
@@ -195,6 +201,9 @@ def test_azure(cloned, fakes, postgres, tmp_path):
     (settings,) = (it for it in calls() if "appsettings" in it)
     assert {it.split("=")[0] for it in settings if it.isupper() or "=" in it} >= NAMES
     check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {VISITOR}:50123"})
+    path = make("az", "docker", fails_at="run")
+    assert cloned.run("bash", "deploy", env={"PATH": path}).returncode == 1
+    assert calls()[-1][:2] == ["docker", "run"]
 
 
 def test_kamal(cloned, fakes, tmp_path):
