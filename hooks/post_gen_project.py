@@ -13,6 +13,7 @@ PROJECT = Path.cwd()
 # The folder that the user stands in, where the shell tells.
 START = os.environ.get("PWD") or os.devnull
 MESSAGE = f"Start {PROJECT.name}"
+ERROR_TRACKER = "{{ cookiecutter.error_tracker }}"
 UNDER_CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
 WHO_YOU_ARE = [
     'git config --global user.name "Your Name"',
@@ -38,6 +39,17 @@ def git(*arguments):
     finished = bootstrap.git(*arguments)
     if finished.returncode != 0:
         raise GitFailed((finished.stderr + finished.stdout).strip())
+
+
+def choose_error_tracking():
+    """Keep the module of the chosen error tracker, as error_tracking.py."""
+    for module in Path("project").glob("*_error_tracking.py"):
+        if module.name == f"{ERROR_TRACKER}_error_tracking.py":
+            module.replace(module.with_name("error_tracking.py"))
+        else:
+            module.unlink()
+    if ERROR_TRACKER == "none":
+        Path("project/errors.py").unlink()
 
 
 def reason_to_render_only():
@@ -99,6 +111,7 @@ def put_under_git(verified):
 
 def main():
     """Set up and commit; return the exit status."""
+    choose_error_tracking()
     reason = reason_to_render_only()
     if reason:
         bootstrap.say(f"Rendered only, {reason}")
