@@ -14,7 +14,7 @@ from statistics import median
 
 from sites import HOST
 from support.fake_tracker import FakeTracker
-from support.generated import CHECKLIST, cookiecutter, environment_in, run, variables
+from support.generated import CHECK_DEPLOY, cookiecutter, environment_in, run, variables
 
 CLIENT = Path(__file__).with_name("client.py")
 WRK = shutil.which("wrk")
@@ -87,7 +87,7 @@ def generation(folder, python):
         live = environment | variables(site / "tests" / "production.env")
         for command, env in (
             ([environment["UV"], "sync", "--python", python], environment),
-            ([site / ".venv" / "bin" / "python", *CHECKLIST], live),
+            ([site / ".venv" / "bin" / "python", *CHECK_DEPLOY], live),
         ):
             done = run(command, site, env)
             assert done.returncode == 0, done.out
@@ -157,14 +157,14 @@ def waiting(base, ours):
         first, second, ratio = take_turns(lambda: rate(plain), lambda: rate(mine))
         row = ["a page that waits for 100 ms", f"{first:.0f}", f"{second:.0f}", f"{ratio:.2f}"]
         yield [*row, "≥ 3.50"]
-        with dripping(plain.port), dripping(mine.port):
+        with slow_clients(plain.port), slow_clients(mine.port):
             first, second = rate(plain), rate(mine)
         row = ["the same, beside two clients that send a form byte by byte"]
         yield [*row, f"{first:.0f}", f"{second:.0f}", "", "ours go on"]
 
 
 @contextmanager
-def dripping(port, clients=2):
+def slow_clients(port, clients=2):
     """Have clients send a form to a server, a byte every tenth of a second."""
     head = ["POST /admin/login/ HTTP/1.1", *HEADERS, "Content-Length: 1000"]
     head += ["Content-Type: application/x-www-form-urlencoded", "", ""]
@@ -174,12 +174,12 @@ def dripping(port, clients=2):
         for connection in connections:
             stack.enter_context(connection).sendall("\r\n".join(head).encode())
 
-        def drip():
+        def send_slowly():
             while not stopped.wait(0.1):
                 for connection in connections:
                     connection.sendall(b"a")
 
-        thread = threading.Thread(target=drip)
+        thread = threading.Thread(target=send_slowly)
         thread.start()
         time.sleep(0.5)
         yield

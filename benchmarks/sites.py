@@ -36,7 +36,7 @@ STORAGES = {
 
 
 class Measured:
-    """A site that can be started, with the views of views.py and somebody called ada."""
+    """A site that can be started, with the views of views.py and a user called ada."""
 
     def __init__(self, folder, python, line, postgres, **environment):
         self.folder = folder

@@ -29,12 +29,12 @@ def pytest_configure(config):
 
 @pytest.fixture
 def environment(tmp_path):
-    """Return the environment of somebody with uv, bash and a name in git, and no settings besides."""
+    """Return the environment of a user with uv, bash and a name in git, and no other settings."""
     return environment_in(tmp_path)
 
 
 @pytest.fixture
-def at_home(environment):
+def local_environment(environment):
     """Return the environment of an activated .venv, where nothing but .env is the site's."""
     del environment["UV"]
     return environment
@@ -51,7 +51,7 @@ def shared(tmp_path_factory):
 def site(shared, tmp_path_factory):
     """Return a function that gives the generated Site for a tracker and an hsts.
 
-    Others use it too: whoever changes it works on a `make_copy` it.
+    All tests share it: to change it, work on a copy by `make_copy`.
     """
 
     def generated(error_tracker="rollbar", hsts="django"):

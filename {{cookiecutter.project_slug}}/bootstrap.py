@@ -321,7 +321,7 @@ def migrate(environment):
     show = "from project.environment import read_file; print(read_file('.env')['DATABASE_URL'])"
     url = run([VENV_PYTHON, "-c", show], environment)
     if url.returncode == 0 and not url.stdout.startswith("sqlite:"):
-        return "not migrated: .env names one that is not SQLite"  # it may be somebody else's, too
+        return "not migrated: .env names one that is not SQLite"  # it may hold other data
     migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"], environment)
     if migrated.returncode != 0:
         raise NotVerified(f"migrate failed\n\n{last_lines(migrated.stderr, 5)}\n")

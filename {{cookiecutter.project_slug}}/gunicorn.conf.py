@@ -92,7 +92,7 @@ logger_class = Logger
 
 
 def when_ready(server):
-    """Warn that WEB_CONCURRENCY, if somebody set it, has no effect beside --workers."""
+    """Warn that WEB_CONCURRENCY, if set by hand, has no effect with --workers."""
     wanted = os.environ.get("WEB_CONCURRENCY")
     by_hand = "WEB_CONCURRENCY_SET_BY" not in os.environ
     if wanted and by_hand and wanted != str(server.cfg.workers):

@@ -58,7 +58,7 @@ def test_abuse(live, abuse):
 
 
 @pytest.mark.exotic
-def test_silent_connections(live):
+def test_idle_connections_before_a_request(live):
     """Fifty that open and say nothing stop nobody; gunicorn waits for them when it stops."""
     with live.alone() as dyno, ExitStack() as silent:
         for _ in range(50):
@@ -70,7 +70,7 @@ def test_silent_connections(live):
     assert code == 0 and seconds < 22
 
 
-def drip(port, at_once, slowly, enough):
+def send_slowly(port, at_once, slowly, enough):
     """Send a part of a request at once, and the rest a byte at a time, until there is `enough`."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         connection.sendall(at_once)
@@ -82,7 +82,7 @@ def drip(port, at_once, slowly, enough):
 
 @pytest.mark.exotic
 @pytest.mark.parametrize("what", ["headers", "bodies"])
-def test_clients_that_drip(live, record_property, what):
+def test_slow_clients(live, record_property, what):
     """Each holds a thread for as long as it pleases. What that costs others is measured here.
 
     README.md says what Heroku's router does about it. When they are gone, all is well.
@@ -94,7 +94,7 @@ def test_clients_that_drip(live, record_property, what):
     enough = threading.Event()
     with live.alone() as dyno, ThreadPoolExecutor(20) as clients, ThreadPoolExecutor(8) as visitors:
         for _ in range(20):
-            clients.submit(drip, dyno.port, *parts[what], enough)
+            clients.submit(send_slowly, dyno.port, *parts[what], enough)
         time.sleep(0.5)
         answered = list(visitors.map(patience, [dyno] * 40))
         enough.set()
@@ -102,7 +102,7 @@ def test_clients_that_drip(live, record_property, what):
         afterwards = [patience(dyno) for _ in range(20)]
 
     record_property("fault", {
-        "fault": f"20 clients drip {what}", "sent": 40, "answered": answered.count(True),
+        "fault": f"20 slow clients, {what}", "sent": 40, "answered": answered.count(True),
         "failed": answered.count(False), "slowest": 1,
     })  # fmt: skip
     assert afterwards == [True] * 20

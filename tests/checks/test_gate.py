@@ -16,7 +16,7 @@ from support.changes import (
     without,
     write,
 )
-from support.generated import CHECKLIST, release
+from support.generated import CHECK_DEPLOY, release
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +136,7 @@ def test_ours_refuse_and_can_be_silenced(make_deployed, check):
     assert "HINT: " in refused.stderr.partition(check)[2]
 
     append(f'SILENCED_SYSTEM_CHECKS = ["{check}", "security.W018"]')(site)
-    silenced = site.run(site.python, *CHECKLIST, env=site.production(EMAIL_URL=""))
+    silenced = site.run(site.python, *CHECK_DEPLOY, env=site.production(EMAIL_URL=""))
     assert silenced.returncode == 0, silenced.out
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from support.changes import UPLOAD, append, ids, remove, write
-from support.generated import CHECKLIST, release, run
+from support.generated import CHECK_DEPLOY, release, run
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ class SignUpForm({}):
 
 
 def model_without_migrations(site):
-    """As where somebody's .gitignore has migrations/ in it."""
+    """As with migrations/ in the owner's .gitignore."""
     write("application/models.py", UPLOAD.replace("File", "Text"))(site)
     shutil.rmtree(site.path / "application" / "migrations")
 
@@ -99,7 +99,7 @@ def test_a_migration_that_was_made_but_not_committed(site, make_copy, tmp_path):
     assert "0001_initial.py" in made.stdout
     assert site.run(*git, "clone", "-q", ".", tmp_path / "clone").returncode == 0
 
-    pushed = run([site.python, *CHECKLIST], tmp_path / "clone", site.production())
+    pushed = run([site.python, *CHECK_DEPLOY], tmp_path / "clone", site.production())
 
     assert ids(pushed) == {"deploy.E014"}
-    assert site.run(site.python, *CHECKLIST, env=site.production()).returncode == 0
+    assert site.run(site.python, *CHECK_DEPLOY, env=site.production()).returncode == 0

@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-# What Django and this project print as an example, and what people make up.
+# What Django and this project print as an example, and what users make up.
 KEYS = r"""
 KEYS = ["$(python -c 'import secrets; print(secrets.token_urlsafe(50))')", "${SECRET_KEY}" + "x" * 50]
 KEYS += ["correct horse battery staple, " * 2, "changeme" * 7, "0123456789" * 6, "ab1" * 20 + "ab"]

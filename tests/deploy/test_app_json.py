@@ -1,4 +1,4 @@
-"""app.json: its form, and its three uses, played: the Heroku Button, review apps and Heroku CI."""
+"""app.json: its form, and its three uses, simulated: the Heroku Button, review apps, Heroku CI."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def manifest(folder, environment=None):
 
 
 def asked_for(app):
-    """Return the variables that somebody has to give a value: without it, no app is made.
+    """Return the variables that need a value from the user: without it, no app is created.
 
     The Button asks; a review app has it from the pipeline's settings, or is refused by Heroku,
     which calls app.json invalid. https://devcenter.heroku.com/changelog-items/513

@@ -124,7 +124,7 @@ def test_the_database_stops_and_comes_back(live, visits, postgres):
 
 
 def test_a_database_that_never_answers(live, visits):
-    """It is given up after connect_timeout: nobody waits for ever."""
+    """Connecting fails after connect_timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgres://ada@127.0.0.1:{silent.getsockname()[1]}/site?sslmode=disable"
         with (

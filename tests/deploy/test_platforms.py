@@ -1,4 +1,4 @@
-"""The pages of docs/platforms, played by the files and the lines that stand there.
+"""The pages of docs/platforms, simulated with the files and commands that they have.
 
 What each does is what its documentation or source says: Dokku 0.38 with herokuish 0.11.14,
 Render's blueprint specification, Railway with Railpack. A server of one's own is in

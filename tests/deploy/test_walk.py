@@ -1,7 +1,7 @@
 """A walk through README.md and the README that is generated, from nothing to a site that is live.
 
 The commands are run as they stand there, in an empty folder and with an empty home. Heroku is
-played, as in test_rehearsal.py; `heroku` itself by heroku_cli.py.
+simulated, as in test_rehearsal.py; `heroku` itself by heroku_cli.py.
 """
 
 import json
@@ -43,9 +43,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 def newcomer(tmp_path):
-    """Return the environment of somebody with an empty home, uv, git and a name there.
+    """Return the environment of a user with an empty home folder, uv, git and a name in it.
 
-    GitHub is played by a repository that has what is here.
+    A repository with this working tree stands in for GitHub.
     """
     template, home = tmp_path / "template", tmp_path / "home"
     home.mkdir()
@@ -115,7 +115,7 @@ def test_from_an_empty_folder_to_a_site_that_is_live(
     made = paste([cd, activate, createsuperuser], folder, newcomer, ADA)
     assert "Superuser created successfully" in made
     site = Site(folder / SLUG)
-    if listens(8000):  # somebody else's, on a machine that is not empty
+    if listens(8000):  # another program's, on a machine that is not empty
         address = f"http://127.0.0.1:{unused_port()}/"
         runserver += f" {address.split(':')[-1].strip('/')}"
     port = int(address.split(":")[-1].strip("/"))

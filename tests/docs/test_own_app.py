@@ -15,8 +15,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def mover(site, make_copy, at_home):
-    return Mover(make_copy(site()), at_home)
+def mover(site, make_copy, local_environment):
+    return Mover(make_copy(site()), local_environment)
 
 
 def test_an_old_site_moves_in_by_the_steps_of_the_page(mover, postgres, free_port, tmp_path):
@@ -133,11 +133,11 @@ def test_a_step_that_is_left_out_is_missed(mover, left_out, missed):
             assert word in refused.out
 
 
-def test_email_settings_that_come_along_are_named(site, make_copy, at_home):
+def test_email_settings_that_come_along_are_named(site, make_copy, local_environment):
     own = make_copy(site())
     own.add_settings('EMAIL_HOST = "mail.example.com"')
 
-    refused = own.manage("check", env=at_home)
+    refused = own.manage("check", env=local_environment)
 
     assert "`EMAIL_…`, in whose place production sets the variable `EMAIL_URL`" in steps()[3]
     assert refused.returncode != 0 and refused.stderr.rstrip().endswith(": EMAIL_HOST.")

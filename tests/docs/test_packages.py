@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 from support.browser import CHROMIUM_FLAGS, Visitor, chromium
-from support.generated import CHECKLIST, ROOT, unused_port
+from support.generated import CHECK_DEPLOY, ROOT, unused_port
 from support.live import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
@@ -135,7 +135,7 @@ def test_package_needs_its_lines(site, make_copy, environment, serve, monkeypatc
     follow(own, environment, [*(steps(ADMIN) if f"[{ADMIN}]" in SECTIONS[section] else []), policy])
     works, violations = visit(own, serve, open_pages)
     assert works and not violations, violations
-    done = own.run(own.python, *CHECKLIST, env=own.production(EMAIL_URL=MAIL))
+    done = own.run(own.python, *CHECK_DEPLOY, env=own.production(EMAIL_URL=MAIL))
     assert done.returncode == 0, done.out
 
 

@@ -1,4 +1,4 @@
-"""What no tracker gets to know of a request, of variables and of exceptions."""
+"""What is not sent to an error tracker, of requests, variables and exceptions."""
 
 import re
 

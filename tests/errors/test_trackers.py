@@ -1,4 +1,4 @@
-"""What a tracker gets to know of an error, and what it does not, from the site as it runs live."""
+"""What is sent to an error tracker, from a deployed site."""
 
 import http.client
 

@@ -154,7 +154,7 @@ def test_workflows_hand_out_no_rights(project):
 
 
 def test_actions_of_both_workflows_are_of_one_version():
-    """Dependabot raises those of this repository: whoever takes that in raises the others."""
+    """Dependabot raises those of this repository; raise the template's with them."""
     named = {}
     for folder in (ROOT, TEMPLATE):
         for file in folder.glob(".github/workflows/*.yml"):

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from support.generated import (
     BIN,
-    CHECKLIST,
+    CHECK_DEPLOY,
     COMBINATIONS,
     NOT_IN_GIT,
     QUESTIONS,
@@ -35,18 +35,18 @@ def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
     assert generated.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
     clone = tmp_path / "clone"
     run(["git", "clone", "-q", generated.path, clone], tmp_path)
-    checklist = run([generated.python, *CHECKLIST], clone, generated.production())
-    assert checklist.stdout == f"System check identified no issues ({silenced} silenced).\n"
+    checked = run([generated.python, *CHECK_DEPLOY], clone, generated.production())
+    assert checked.stdout == f"System check identified no issues ({silenced} silenced).\n"
 
 
 def test_silenced_check_would_fire_otherwise(site, make_copy):
     changed = make_copy(site("none", "proxy"))
     changed.add_settings("SILENCED_SYSTEM_CHECKS = []")
 
-    checklist = changed.run(changed.python, *CHECKLIST, env=changed.production())
+    checked = changed.run(changed.python, *CHECK_DEPLOY, env=changed.production())
 
-    assert checklist.returncode == 1
-    assert re.findall(r"\((.+\.[EW]\d+)\)", checklist.stderr) == ["security.W004"]
+    assert checked.returncode == 1
+    assert re.findall(r"\((.+\.[EW]\d+)\)", checked.stderr) == ["security.W004"]
 
 
 def test_the_interpreter_that_passed_is_the_one_that_heroku_will_run(site):

@@ -1,4 +1,4 @@
-"""Whatever keeps the checklist from being run keeps the project, and is said in plain words."""
+"""If the deployment checks cannot run, the project is kept, and the report says why."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Generation in the shells that people have: verified, and then Heroku builds it, or kept.
+"""Generation in the shells that users have: verified and built by Heroku, or kept.
 
 What is called verified is built from a clone in an environment that has none of the shell's
 variables and none of the user's configuration.

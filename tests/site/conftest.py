@@ -1,4 +1,4 @@
-"""A live site for a browser, one at home, and a place for pictures."""
+"""A deployed site for a browser, one in development, and a folder for pictures."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The generated site as somebody with a browser meets it, live and at home."""
+"""The generated site in a browser, in production and in development."""
 
 import uuid
 
@@ -127,7 +127,7 @@ def guesses_her_password(ada):
 
 
 def test_pages_at_home(site, make_copy, serve, pictures):
-    """Two are seen at home alone, and each error page can be looked at there."""
+    """Two pages exist only in development, where each error page can be opened, too."""
     url, _ = run_at_home(make_copy(site()), serve)
     with chromium() as browser:
         visitor = Visitor(browser, url, pictures)

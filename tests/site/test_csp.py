@@ -168,8 +168,8 @@ assert Client(SERVER_NAME="localhost").post("/csp-report/", forged, "text/plain"
 """
 
 
-def test_csp_reports_that_are_none(site, at_home):
-    asked = site().shell(ODD_REPORTS, env=at_home)
+def test_csp_reports_that_are_none(site, local_environment):
+    asked = site().shell(ODD_REPORTS, env=local_environment)
 
     assert asked.returncode == 0, asked.out
     assert "CSP stopped http://x/" in asked.stderr

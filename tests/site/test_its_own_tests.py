@@ -8,17 +8,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), [("sentry", "django"), ("none", "proxy")])
-def test_its_own_tests_pass(site, at_home, error_tracker, hsts):
+def test_its_own_tests_pass(site, local_environment, error_tracker, hsts):
     generated = site(error_tracker, hsts)
 
-    passed = generated.run(generated.python, "-m", "pytest", env=at_home)
+    passed = generated.run(generated.python, "-m", "pytest", env=local_environment)
 
     assert passed.returncode == 0, passed.out
 
 
-def test_its_own_tests_pass_under_both_runners(site, at_home):
-    by_pytest = site().run(site().python, "-m", "pytest", env=at_home)
-    by_django = site().manage("test", env=at_home)
+def test_its_own_tests_pass_under_both_runners(site, local_environment):
+    by_pytest = site().run(site().python, "-m", "pytest", env=local_environment)
+    by_django = site().manage("test", env=local_environment)
 
     assert by_pytest.returncode == 0, by_pytest.out
     assert by_django.returncode == 0, by_django.out
@@ -46,12 +46,20 @@ def test_its_own_tests_pass_under_both_runners(site, at_home):
         ("gunicorn.conf.py", "preload_app = True", "def on_exit(server): os._exit(1)", "sigterm"),
     ],
 )  # fmt: skip
-def test_its_own_tests_notice(site, make_copy, at_home, file, old, new, failing):
+def test_its_own_tests_notice(site, make_copy, local_environment, file, old, new, failing):
     changed = make_copy(site())
     changed.replace(file, old, new)
 
     noticed = changed.run(
-        changed.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", failing, env=at_home
+        changed.python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        failing,
+        env=local_environment,
     )
 
     assert noticed.returncode == 1

@@ -178,23 +178,25 @@ def check_lockout(site, environment, test, **form):
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/accounts/login/"])
-def test_lockout(site, make_copy, at_home, path):
-    check_lockout(make_copy(site()), at_home, LOCKOUT, name="ada", path=path, field="username")
+def test_lockout(site, make_copy, local_environment, path):
+    check_lockout(
+        make_copy(site()), local_environment, LOCKOUT, name="ada", path=path, field="username"
+    )
 
 
-def test_lockout_of_an_address(site, make_copy, at_home):
+def test_lockout_of_an_address(site, make_copy, local_environment):
     form = {"name": "ada", "path": "/accounts/login/", "field": "username"}
-    check_lockout(make_copy(site()), at_home, ADDRESS, **form)
+    check_lockout(make_copy(site()), local_environment, ADDRESS, **form)
 
 
 @pytest.mark.parametrize(("hsts", "count"), [("django", 1), ("proxy", 0)])
-def test_number_of_proxies(site, make_copy, at_home, hsts, count):
+def test_number_of_proxies(site, make_copy, local_environment, hsts, count):
     own = make_copy(site(hsts=hsts))
-    environment = at_home | {"EXPECTED": str(count)}
+    environment = local_environment | {"EXPECTED": str(count)}
     check_lockout(own, environment, PROXIES, name="ada", path="/admin/login/", field="username")
 
 
-def test_lockout_of_users_who_log_in_by_email(site, make_copy, at_home, environment):
+def test_lockout_of_users_who_log_in_by_email(site, make_copy, local_environment, environment):
     """And the site's own tests and checks pass with another user model."""
     own = make_copy(site())
     (own.path / "members" / "migrations").mkdir(parents=True)
@@ -203,15 +205,20 @@ def test_lockout_of_users_who_log_in_by_email(site, make_copy, at_home, environm
     own.replace("project/settings.py", '    "identity",', '    "members",')
     own.replace("project/settings.py", '"identity.User"', '"members.Member"')
     (own.path / "db.sqlite3").unlink()
-    assert own.manage("makemigrations", "members", env=at_home).returncode == 0
+    assert own.manage("makemigrations", "members", env=local_environment).returncode == 0
 
-    tested = own.run(own.python, "-m", "pytest", "-q", env=at_home)
+    tested = own.run(own.python, "-m", "pytest", "-q", env=local_environment)
     checked = own.run(BIN / "python", "bootstrap.py", env=environment | {"UV": str(BIN / "uv")})
 
     assert tested.returncode == 0, tested.out
     assert "\nVerified" in checked.stdout, checked.out
     check_lockout(
-        own, at_home, EMAIL, name="ada@example.com", path="/accounts/login/", field="username"
+        own,
+        local_environment,
+        EMAIL,
+        name="ada@example.com",
+        path="/accounts/login/",
+        field="username",
     )
 
 

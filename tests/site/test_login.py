@@ -24,7 +24,9 @@ class PasswordTests(TestCase):
 """
 
 
-def test_passwords_can_be_changed_and_reset_by_the_line_of_the_readme(site, make_copy, at_home):
+def test_passwords_can_be_changed_and_reset_by_the_line_of_the_readme(
+    site, make_copy, local_environment
+):
     own = make_copy(site())
     readme = (own.path / "README.md").read_text()
     row = re.search(r"^\| let users change or reset a password \| (.+) \|$", readme, re.MULTILINE)[
@@ -34,7 +36,9 @@ def test_passwords_can_be_changed_and_reset_by_the_line_of_the_readme(site, make
     own.replace(file, f"{anchor}\n", f"{anchor}\n    {line}\n")
     (own.path / "tests" / "test_passwords.py").write_text(PASSWORDS)
 
-    tested = own.run(own.python, "-m", "pytest", "-q", "tests/test_passwords.py", env=at_home)
+    tested = own.run(
+        own.python, "-m", "pytest", "-q", "tests/test_passwords.py", env=local_environment
+    )
 
     assert "1 passed" in tested.stdout, tested.out
 
@@ -55,13 +59,13 @@ assert answer.status_code == 204
 """
 
 
-def test_a_site_where_every_page_wants_a_login(site, make_copy, at_home):
+def test_a_site_where_every_page_wants_a_login(site, make_copy, local_environment):
     """The site's own views stay open under Django's LoginRequiredMiddleware."""
     own = make_copy(site())
     own.add_settings('MIDDLEWARE.append("django.contrib.auth.middleware.LoginRequiredMiddleware")')
 
-    asked = own.shell(LOGIN_REQUIRED, env=at_home)
-    tested = own.run(own.python, "-m", "pytest", "-q", "tests", env=at_home)
+    asked = own.shell(LOGIN_REQUIRED, env=local_environment)
+    tested = own.run(own.python, "-m", "pytest", "-q", "tests", env=local_environment)
 
     assert asked.returncode == 0, asked.out
     assert tested.returncode == 0, tested.out
@@ -77,7 +81,7 @@ form.save(domain_override="a-rather-long-name-of-a-host.example.com", use_https=
 """
 
 
-def test_mail_at_home_is_printed_with_links_that_work(site, make_copy, at_home):
+def test_mail_at_home_is_printed_with_links_that_work(site, make_copy, local_environment):
     own = make_copy(site())
     own.replace(
         "project/urls.py",
@@ -85,7 +89,7 @@ def test_mail_at_home_is_printed_with_links_that_work(site, make_copy, at_home):
         'urlpatterns = [\n    path("accounts/", include("django.contrib.auth.urls")),',
     )
 
-    sent = own.shell(MAIL, env=at_home)
+    sent = own.shell(MAIL, env=local_environment)
 
     assert sent.returncode == 0, sent.out
     assert "To: ada@example.com\n" in sent.stdout and "Subject: Password reset" in sent.stdout

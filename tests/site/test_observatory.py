@@ -59,7 +59,7 @@ def test_grade_once_the_readme_is_followed_to_its_end(site, make_copy, scan):
 
 
 def test_grade_falls_without_a_content_security_policy(site, make_copy, scan):
-    spoilt = make_copy(site())
-    spoilt.add_settings("SECURE_CSP = {}")
+    broken = make_copy(site())
+    broken.add_settings("SECURE_CSP = {}")
 
-    assert [letter for _, letter in scan(spoilt)] == ["B-", "B-"]
+    assert [letter for _, letter in scan(broken)] == ["B-", "B-"]

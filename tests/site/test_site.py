@@ -1,4 +1,4 @@
-"""The generated site at work: at home, in gunicorn, and where something is missing or broken."""
+"""The generated site in development and in gunicorn, and with parts missing or broken."""
 
 import re
 import urllib.error
@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 from support.browser import go_live
-from support.generated import CHECKLIST
+from support.generated import CHECK_DEPLOY
 
 pytestmark = pytest.mark.slow
 
@@ -27,11 +27,11 @@ def get(url, **headers):
         return answer.status, answer.headers, answer.read().decode()
 
 
-def test_at_home(site, make_copy, at_home, serve, free_port):
+def test_at_home(site, make_copy, local_environment, serve, free_port):
     """runserver, right after generation: pages, error pages, a new static file, an upload."""
     home = make_copy(site())
     url = f"http://127.0.0.1:{free_port}"
-    serve(home, home.python, "manage.py", "runserver", "--noreload", free_port, env=at_home,
+    serve(home, home.python, "manage.py", "runserver", "--noreload", free_port, env=local_environment,
           port=free_port)  # fmt: skip
 
     status, headers, page = get(f"{url}/")
@@ -53,12 +53,12 @@ def test_at_home(site, make_copy, at_home, serve, free_port):
     assert get(f"{url}/media/upload.txt")[2] == "uploaded"
 
 
-def test_checklist_at_home_says_how_to_check_production(site, at_home):
-    checklist = site().run(site().python, *CHECKLIST, env=at_home)
+def test_local_checks_say_how_to_check_production(site, local_environment):
+    checked = site().run(site().python, *CHECK_DEPLOY, env=local_environment)
 
-    assert checklist.returncode == 1
-    assert "security.W018" in checklist.stderr  # DEBUG is on
-    assert "Locally, python bootstrap.py" in checklist.stderr
+    assert checked.returncode == 1
+    assert "security.W018" in checked.stderr  # DEBUG is on
+    assert "Locally, python bootstrap.py" in checked.stderr
 
 
 @pytest.mark.parametrize("command", [["manage.py", "check"], ["-m", "gunicorn", "project.wsgi"]])
@@ -98,7 +98,7 @@ def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
     assert shown.stdout.strip() == used
 
 
-def test_a_page_for_errors_that_fails_itself(site, make_copy, at_home):
+def test_a_page_for_errors_that_fails_itself(site, make_copy, local_environment):
     """Such as one with an address in it that is no more: the visitor has a line, and that is all."""
     changed = make_copy(site())
     changed.replace("templates/500.html", "{{ request_id }}</code>", "{% url 'no-more' %}</code>")
@@ -107,8 +107,10 @@ def test_a_page_for_errors_that_fails_itself(site, make_copy, at_home):
         "answer = views.server_error(None); print(answer.status_code, answer.content.decode())"
     )
 
-    assert changed.shell(show, env=at_home).stdout == "500 <h1>Something went wrong</h1>\n"
-    assert "an-id</code>" in site().shell(show, env=at_home).stdout
+    assert (
+        changed.shell(show, env=local_environment).stdout == "500 <h1>Something went wrong</h1>\n"
+    )
+    assert "an-id</code>" in site().shell(show, env=local_environment).stdout
 
 
 def test_gunicorn_knows_each_of_its_settings(site):
@@ -200,8 +202,8 @@ print(Group.objects.count(), errors[:1])
 """
 
 
-def test_eight_threads_write_to_sqlite(site, make_copy, at_home):
+def test_eight_threads_write_to_sqlite(site, make_copy, local_environment):
     """As runserver's do, and gunicorn's where deploy.E002 is silenced."""
-    written = make_copy(site()).shell(WRITES, env=at_home)
+    written = make_copy(site()).shell(WRITES, env=local_environment)
 
     assert written.stdout == "2000 []\n", written.out

@@ -49,7 +49,7 @@ def chromium():
 
 
 class Visitor:
-    """Somebody with a browser, who takes a picture of each page and notes its errors."""
+    """A user with a browser, which takes a picture of each page and records its errors."""
 
     def __init__(self, browser, url, pictures):
         self.context = browser.new_context(base_url=url, ignore_https_errors=True)

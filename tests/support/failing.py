@@ -1,6 +1,6 @@
 """Views and middleware that fail, for a generated site; failing_site.py puts them in.
 
-A tracker may be told these lines, so the secrets that they handle do not stand in them. Nothing is
+A tracker may be sent these lines, so they do not contain the secrets. Nothing is
 done with most variables: they are there to be seen.
 """
 

@@ -29,7 +29,7 @@ Item = namedtuple("Item", ["headers", "body"])
 
 
 class FakeTracker:
-    """Plays Rollbar or Sentry at a port of its own, for as long as the `with` lasts."""
+    """A fake Rollbar or Sentry at a port of its own, for as long as the `with` lasts."""
 
     def __init__(self, kind, mode="ok"):
         self.kind = kind
@@ -80,7 +80,7 @@ class FakeTracker:
 
 
 class Server(ThreadingHTTPServer):
-    request_queue_size = 100  # a storm comes all at once
+    request_queue_size = 100  # a burst comes all at once
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 BIN = Path(sys.executable).parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
 COMBINATIONS = [*itertools.product(QUESTIONS["error_tracker"], QUESTIONS["hsts"])]
-CHECKLIST = "manage.py check --deploy --fail-level WARNING".split()
+CHECK_DEPLOY = "manage.py check --deploy --fail-level WARNING".split()
 
 # Each file of a project, but those for its tracker; and those that are not for git.
 FILES = """
@@ -213,7 +213,7 @@ def without_dev(*arguments):
 
 
 def listens(port):
-    """Return whether somebody listens at `port` of loopback."""
+    """Return whether a server listens at `port` of loopback."""
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0
 

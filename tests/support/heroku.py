@@ -76,7 +76,7 @@ class App:
 def build(repository, folder, python, uv):
     """Clone a repository into `folder`, build it there, and return the App.
 
-    `python` plays the interpreter that the buildpack fetches, by the version in .python-version.
+    `python` stands in for the interpreter that the buildpack fetches by .python-version.
     """
     done = run(["git", "clone", "--quiet", repository, folder], repository)
     assert done.returncode == 0, done.out

@@ -60,7 +60,7 @@ def answer_to(dyno, *parts, seconds=30):
 
 
 class Person:
-    """Somebody with a browser's cookies, who follows no redirect."""
+    """A client that keeps cookies and follows no redirect."""
 
     def __init__(self, router):
         self.router = router

@@ -82,7 +82,7 @@ def commands(step):
 
 
 class Mover:
-    """Somebody who moves apps from `old-site` into the Site beside it, with .venv activated."""
+    """Moves apps from `old-site` into the Site beside it, with .venv activated."""
 
     def __init__(self, site, environment):
         self.site = site

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from support.generated import run
 
-SECONDS = 30  # then a request is given up
+SECONDS = 30  # then the router responds with 503
 
 
 class Forward(BaseHTTPRequestHandler):

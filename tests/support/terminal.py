@@ -1,4 +1,4 @@
-"""A terminal, as somebody sits at: what a program shows there, and what is typed into it."""
+"""A terminal: what a program shows in it, and what is typed into it."""
 
 import codecs
 import contextlib

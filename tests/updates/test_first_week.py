@@ -98,8 +98,8 @@ def test_ci(site, make_copy, environment, postgres):
                 done = changed.run("bash", "-ec", step["run"], env=environment)
                 assert done.returncode == 0, done.out
     changed.add_settings("SECURE_SSL_REDIRECT = False")
-    checklist = workflow["jobs"]["checks"]["steps"][-1]["run"]
-    assert changed.run("bash", "-ec", checklist, env=environment).returncode == 1
+    checked = workflow["jobs"]["checks"]["steps"][-1]["run"]
+    assert changed.run("bash", "-ec", checked, env=environment).returncode == 1
 
 
 def test_a_package_that_production_does_not_have_is_missed(own_copy):

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 @staff_member_required
 def boom(request):
     """Raise an error, so that staff can see it arrive in the log and at the error tracker."""
-    raise RuntimeError("Boom! Somebody on the staff opened /boom/ to see this error arrive.")
+    raise RuntimeError("Boom! A staff user opened /boom/ to see this error arrive.")
 
 
 @login_not_required

@@ -68,7 +68,7 @@ def check_served_files(app_configs, **kwargs):
         is_above = folder == settings.BASE_DIR or folder in settings.BASE_DIR.parents
         if is_above or any(folder.glob("*.py")):
             yield Error(
-                f"Whoever asks gets code and settings, for static files are taken from {folder}",
+                f"Anyone can download the code and settings, because static files are served from {folder}",
                 "In STATICFILES_DIRS, STATIC_ROOT and WHITENOISE_ROOT, name folders of their own.",
                 id="deploy.E032",
             )

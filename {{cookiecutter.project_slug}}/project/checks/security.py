@@ -18,7 +18,7 @@ from project.checks import is_own
 ONE_YEAR = 31536000
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 CSP_MIDDLEWARE = "django.middleware.csp.ContentSecurityPolicyMiddleware"
-# A script that somebody gets into a page comes from one of these, too.
+# Sources that also allow an injected script.
 ANY_SCRIPT = {CSP.UNSAFE_INLINE, CSP.UNSAFE_EVAL, "*", "http:", "https:", "data:", "blob:"}
 SLOW_HASHERS = (hashers.Argon2PasswordHasher, hashers.BCryptPasswordHasher)
 SLOW_HASHERS += (hashers.PBKDF2PasswordHasher, hashers.ScryptPasswordHasher)
@@ -52,7 +52,7 @@ def check_secret_key(app_configs, **kwargs):
     files = {getattr(module, "__file__", None) for module in sys.modules.values()}
     if any(key in Path(it).read_text(errors="ignore") for it in files if it and is_own(it)):
         yield Error(
-            "SECRET_KEY stands in the code: whoever reads that can log in as anybody.",
+            "SECRET_KEY is in the code: anyone who reads the code can log in as any user.",
             'In project/settings.py, write SECRET_KEY = env("SECRET_KEY"), and make a new key.',
             id="deploy.E027",
         )
