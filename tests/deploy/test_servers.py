@@ -16,17 +16,17 @@ from support.live import by_http, head
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
+PAGE = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
 # All warnings are errors but the one that servers.md speaks of.
 WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterators"
 
 
 def documented(server):
     """Return what servers.md has for a server: what to type, its web line, and its asgi.py."""
-    text = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
     add, web = re.search(
-        rf"## {server}\n+```\n(uv add .+)\n```\n+In the `Procfile`:\n+```\nweb: (.+)\n```", text
+        rf"## {server}\n+```\n(uv add .+)\n```\n+In the `Procfile`:\n+```\nweb: (.+)\n```", PAGE
     ).groups()
-    return add, web, re.search("```python\n(.+?)```", text, re.DOTALL)[1]
+    return add, web, re.search("```python\n(.+?)```", PAGE, re.DOTALL)[1]
 
 
 @pytest.fixture
@@ -108,3 +108,17 @@ def test_server(served, postgres, server, kind, answers_at_sigterm):
         answer, code = answer_at_sigterm(failing)
         assert answer.startswith(b"HTTP/1.1 403 ") == answers_at_sigterm, answer
         assert code == 0
+
+
+def test_a_connection_pool(make_deployed):
+    """By the lines of “More requests”: the pool's URL is used where there is one."""
+    old, new = re.search(r"in place of `(.+)`:\n\n```python\n(.+?)```", PAGE, re.DOTALL).groups()
+    site = make_deployed()
+    site.replace("project/settings.py", f"{old}\n", new)
+    show = "from django.conf import settings; it = settings.DATABASES['default']; "
+    show += "print(it['HOST'], it['DISABLE_SERVER_SIDE_CURSORS'], it['OPTIONS']['sslmode'])"
+    pool = {"DATABASE_CONNECTION_POOL_URL": "postgres://user:password@pool:5432/name"}
+
+    for variables, host in ({}, "localhost"), (pool, "pool"):
+        printed = site.manage("shell", "-v0", "-c", show, env=site.production(**variables))
+        assert printed.stdout.strip() == f"{host} True require", printed.out
