@@ -162,7 +162,8 @@ def anything(draw):
 @st.composite
 def login(draw):
     """Draw a request that gets past the protection from other sites, up to the password."""
-    fields = {"username": "ada", "password": "wrong"} | draw(form) | {"csrfmiddlewaretoken": TOKEN}
+    # Not ada, who would be locked out for other tests.
+    fields = {"username": "eve", "password": "wrong"} | draw(form) | {"csrfmiddlewaretoken": TOKEN}
     jar = "; ".join(f"{name}={it}" for name, it in (draw(cookies) | {"csrftoken": TOKEN}).items())
     kind, content = draw(
         st.sampled_from([(KINDS[0], encoded), (f"{KINDS[1]}; boundary=b", in_parts)])
@@ -260,7 +261,7 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_odd_requests(live, name):
     method, path, headers, fields, status = KNOWN[name]
-    form = {"username": "ada", "password": "wrong"} | fields | {"csrfmiddlewaretoken": TOKEN}
+    form = {"username": name[:30], "password": "wrong"} | fields | {"csrfmiddlewaretoken": TOKEN}
 
     request = sent((method, path, TOKENS | headers, encoded(form)), in_chunks=False)
 
@@ -268,7 +269,7 @@ def test_known_odd_requests(live, name):
 
 
 def test_odd_requests(live):
-    counts = statuses(live, 200)
+    counts = statuses(live, 300)
 
     assert counts.keys() >= {200, 302, 400, 403, 404}
 

@@ -119,7 +119,7 @@ def test_package_needs_its_lines(site, make_copy, environment, serve, monkeypatc
     own = make_copy(site())
     (own.path / ".venv").unlink()
     open_pages, file, lines = CASES[section]
-    monkeypatch.setattr("browser.CHROMIUM_FLAGS", [*CHROMIUM_FLAGS, NO_NETWORK])
+    monkeypatch.setattr("support.browser.CHROMIUM_FLAGS", [*CHROMIUM_FLAGS, NO_NETWORK])
     *installation, policy = steps(section)
     follow(own, environment, installation)
     with (own.path / file).open("a") as opened:
