@@ -15,13 +15,26 @@ from contextlib import closing
 
 import pytest
 import yaml
-from support.generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, TEMPLATE, procfile
+from support.generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, procfile
 from support.live import HTTPS
-from support.platforms import Front, block, builder, check_http_goes_to_https, check_pages, clone
+from support.platforms import (
+    FORGED,
+    NAMES,
+    PROXY,
+    VISITOR,
+    Front,
+    block,
+    builder,
+    check_address,
+    check_http_goes_to_https,
+    check_pages,
+    check_release,
+    clone,
+    put,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
-NAMES = {"ALLOWED_HOSTS", "DATABASE_URL", "SECRET_KEY", "ROLLBAR_ACCESS_TOKEN"}
 KEY = secrets.token_hex(32)
 FAKE = """#!{python}
 import json, sys
@@ -29,12 +42,6 @@ with open({log!r}, "a") as log:
     log.write(json.dumps(sys.argv) + "\\n")
 print({answer!r})
 sys.exit({fails_at!r} in sys.argv)
-"""
-VISITOR, FORGED, PROXY = "203.0.113.9", "198.51.100.1", "192.0.2.80"
-ADDRESS = """
-from django.test import RequestFactory
-from identity.lockout import client_address
-print(client_address(RequestFactory().get("/", headers=%r)))
 """
 
 
@@ -68,38 +75,6 @@ def fakes(tmp_path):
             yield [os.path.basename(name), *words]
 
     return make, lambda: list(calls())
-
-
-def put(site, name, *paths):
-    """Write files of a page into a Site."""
-    for path in paths:
-        place = site.path / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        text = block(name, f"`{path}`")
-        if path == "identity/lockout.py":
-            text = place.read_text() + text
-        if path == "project/settings.py":
-            text = place.read_text().replace("SILENCED_SYSTEM_CHECKS = []\n", text)
-        place.write_text(text)
-        place.chmod(0o755)
-
-
-def check_release(site, words, variables):
-    """Run a release command under these variables; it must stop at an unsafe one."""
-    example = (TEMPLATE / ".env.example").read_text()
-    assert {name for name in variables if name in example} - {"PROXY_COUNT"} == NAMES
-    environment = {"PATH": f"{site.python.parent}:/usr/bin:/bin"} | variables
-    assert procfile(site.path)["release"] in " ".join(words)
-    unsafe = site.run(*words, env=environment | {"SECRET_KEY": "short"})
-    assert unsafe.returncode == 1 and "Applying" not in unsafe.out, unsafe.out
-    released = site.run(*words, env=environment)
-    assert "Applying identity.0001_initial... OK" in released.out, released.out
-
-
-def check_address(site, variables, **headers):
-    """A login comes from the visitor, whatever it has sent."""
-    done = site.manage("shell", "--no-imports", "-c", ADDRESS % headers, env=variables)
-    assert done.stdout.strip() == VISITOR, done.out
 
 
 def chosen(database, host):

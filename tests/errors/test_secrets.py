@@ -11,8 +11,6 @@ pytestmark = pytest.mark.slow
 KINDS = ["rollbar", "sentry"]
 # Where the key of a tracker belongs, and nowhere else.
 AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
-# A file of the tracker's client that requests come through where it is on.
-PLACES = ["first", "view", "last"]
 # What a visitor sends. Each {name} is a secret of its own.
 PATH = "/tell/{path parameter}/?token={query token}&password={query password}&q={query}"
 FORM = ["password", "new_password1", "card_number", "cvc", "token", "otp", "message"]

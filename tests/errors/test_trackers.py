@@ -8,48 +8,8 @@ from support.fake_tracker import FakeTracker, texts_of
 pytestmark = pytest.mark.slow
 
 KINDS = ["rollbar", "sentry"]
-# Where the key of a tracker belongs, and nowhere else.
-AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
-# A file of the tracker's client that requests come through where it is on.
+# Where Crashing of support/failing.py fails, and the view.
 PLACES = ["first", "view", "last"]
-# What a visitor sends. Each {name} is a secret of its own.
-PATH = "/tell/{path parameter}/?token={query token}&password={query password}&q={query}"
-FORM = ["password", "new_password1", "card_number", "cvc", "token", "otp", "message"]
-JSON = '{{"customer": {{"password": "{JSON password}", "name": "{JSON name}"}}}}'
-HEADERS = {
-    "Authorization": "Bearer {Authorization}",
-    "Proxy-Authorization": "Basic {Proxy-Authorization}",
-    "Cookie": "csrftoken={csrftoken}; sessionid={sessionid}; other={other cookie}; "
-    "__Host-sessionid={session}",
-    "X-Api-Key": "{X-Api-Key}",
-    "X-CSRFToken": "{X-CSRFToken}",
-    "X-Forwarded-For": "{X-Forwarded-For}, 192.0.2.1",
-    "X-Real-Ip": "{X-Real-Ip}",
-    "Forwarded": "for={Forwarded}",
-    "Baggage": "rollbar.session.id={Baggage for Rollbar},sentry-user={Baggage for Sentry}",
-    "X-Unheard-Of": "{X-Unheard-Of}",
-    "Referer": "https://www.example.com/{Referer path}/?q={Referer query}",
-}
-# What to replace in the settings, and by what, to have the tracker's client as it comes.
-STOCK = {
-    "rollbar": {
-        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
-        'LOGGING["root"]["handlers"].append("error_tracking")': (
-            'MIDDLEWARE.append("rollbar.contrib.django.middleware.RollbarNotifierMiddleware")'
-        ),
-        "ERROR_TRACKING =": (
-            'ROLLBAR = {name: ROLLBAR[name] for name in ("access_token", "endpoint", "enabled")}\n'
-            'ROLLBAR["environment"] = "production"\n'
-            "ERROR_TRACKING ="
-        ),
-    },
-    "sentry": {
-        'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
-        'LOGGING["root"]["handlers"].append("error_tracking")': (
-            "error_tracking.sentry_sdk.init(dsn=SENTRY_DSN, data_collection={})"
-        ),
-    },
-}
 
 
 def summary(kind, report):

@@ -9,7 +9,16 @@ import ssl
 from contextlib import closing
 from urllib.parse import urlencode
 
-from support.generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, Site, run
+from support.generated import (
+    BIN,
+    QUICK_PASSWORDS,
+    QUICK_STATIC_FILES,
+    ROOT,
+    TEMPLATE,
+    Site,
+    procfile,
+    run,
+)
 
 PAGES = ROOT / "docs" / "platforms"
 BLOCK = re.compile(r"^([^\n]+:)\n\n```\w*\n(.+?)^```", re.MULTILINE | re.DOTALL)
@@ -144,3 +153,45 @@ def nginx(folder, servers):
     user = "user root;" if os.getuid() == 0 else ""  # pytest's folders are its user's
     conf.write_text(CONF.format(folder=folder, user=user, servers=servers))
     return [NGINX, "-e", "stderr", "-c", str(conf)]
+
+
+# The variables that each page sets, and addresses of requests.
+NAMES = {"ALLOWED_HOSTS", "DATABASE_URL", "SECRET_KEY", "ROLLBAR_ACCESS_TOKEN"}
+VISITOR, FORGED, PROXY = "203.0.113.9", "198.51.100.1", "192.0.2.80"
+ADDRESS = """
+from django.test import RequestFactory
+from identity.lockout import client_address
+print(client_address(RequestFactory().get("/", headers=%r)))
+"""
+
+
+def put(site, name, *paths):
+    """Write files of a page into a Site."""
+    for path in paths:
+        place = site.path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        text = block(name, f"`{path}`")
+        if path == "identity/lockout.py":
+            text = place.read_text() + text
+        if path == "project/settings.py":
+            text = place.read_text().replace("SILENCED_SYSTEM_CHECKS = []\n", text)
+        place.write_text(text)
+        place.chmod(0o755)
+
+
+def check_release(site, words, variables):
+    """Run a release command under these variables; it must stop at an unsafe one."""
+    example = (TEMPLATE / ".env.example").read_text()
+    assert {name for name in variables if name in example} - {"PROXY_COUNT"} == NAMES
+    environment = {"PATH": f"{site.python.parent}:/usr/bin:/bin"} | variables
+    assert procfile(site.path)["release"] in " ".join(words)
+    unsafe = site.run(*words, env=environment | {"SECRET_KEY": "short"})
+    assert unsafe.returncode == 1 and "Applying" not in unsafe.out, unsafe.out
+    released = site.run(*words, env=environment)
+    assert "Applying identity.0001_initial... OK" in released.out, released.out
+
+
+def check_address(site, variables, **headers):
+    """Check that the address of VISITOR is counted, whatever headers it sent."""
+    done = site.manage("shell", "--no-imports", "-c", ADDRESS % headers, env=variables)
+    assert done.stdout.strip() == VISITOR, done.out

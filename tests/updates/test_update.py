@@ -7,11 +7,11 @@ import tomllib
 from fnmatch import fnmatch
 
 import pytest
+from support.cruft import CRUFT, commit, contents, differs, edit, rendered, status
 from support.generated import BIN, ROOT, TEMPLATE, Site, cookiecutter, copy_template, run
 
 pytestmark = pytest.mark.slow
 
-CRUFT = BIN / "cruft"
 HOME = "application/templates/application/home.html"
 # What owners do to the files that they were given: for each, some text and what takes its place.
 OWNERS = [
@@ -97,20 +97,6 @@ def template(terminal, tmp_path):
     return path
 
 
-def commit(terminal, repository, message):
-    terminal(repository, "git", "add", "--all")
-    terminal(repository, "git", "commit", "-q", "--allow-empty", "-m", message)
-
-
-def edit(folder, edits):
-    """Replace text in files of `folder`."""
-    for file, old, new in edits:
-        path = folder / file
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        assert old in text, f"{file} has no {old}"
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
 def as_its_owner(folder):
     """Change a site as its owner does, but for the new app and the new package."""
     edit(folder, OWNERS)
@@ -131,36 +117,6 @@ def publish(terminal, template, edits):
     """Commit a next version of the template."""
     edit(template / TEMPLATE.name, edits)
     commit(terminal, template, "The next version")
-
-
-def rendered(terminal, template, folder, *arguments):
-    """Return the site that cruft makes in `folder`, not set up, committed."""
-    folder.mkdir()
-    command = [CRUFT, "create", "--no-input", template, *arguments]
-    terminal(folder, *command, COOKIECUTTER_SKIP_SETUP="1")
-    site = Site(folder / "my-site")
-    terminal(site.path, "git", "init", "-q", "-b", "main")
-    commit(terminal, site.path, "Start my-site")
-    return site
-
-
-def contents(site):
-    """Return the text of each file that git tracks, by its path, but for those made by machines."""
-    made = {".cruft.json", "uv.lock"}
-    return {path: (site.path / path).read_text(encoding="utf-8") for path in site.files() - made}
-
-
-def status(site):
-    return set(
-        site.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
-    )
-
-
-def differs(site, terminal):
-    """Return the files that `cruft diff` finds to differ from the template's."""
-    said = terminal(site.path, CRUFT, "diff").splitlines()
-    assert said.pop(0) == "Rendered only, for cruft to compare."
-    return {line.split("upstream-template-new/")[1] for line in said if line.startswith("diff ")}
 
 
 def test_a_new_version_comes_in_beside_what_the_owner_did(

@@ -1,0 +1,49 @@
+"""cruft, as its users run it: what it makes, and what git has to say of that."""
+
+from support.generated import BIN, Site
+
+CRUFT = BIN / "cruft"
+
+
+def commit(terminal, repository, message):
+    terminal(repository, "git", "add", "--all")
+    terminal(repository, "git", "commit", "-q", "--allow-empty", "-m", message)
+
+
+def edit(folder, edits):
+    """Replace text in files of `folder`."""
+    for file, old, new in edits:
+        path = folder / file
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        assert old in text, f"{file} has no {old}"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def rendered(terminal, template, folder, *arguments):
+    """Return the site that cruft makes in `folder`, not set up, committed."""
+    folder.mkdir()
+    command = [CRUFT, "create", "--no-input", template, *arguments]
+    terminal(folder, *command, COOKIECUTTER_SKIP_SETUP="1")
+    site = Site(folder / "my-site")
+    terminal(site.path, "git", "init", "-q", "-b", "main")
+    commit(terminal, site.path, "Start my-site")
+    return site
+
+
+def contents(site):
+    """Return the text of each file that git tracks, by its path, but for those made by machines."""
+    made = {".cruft.json", "uv.lock"}
+    return {path: (site.path / path).read_text(encoding="utf-8") for path in site.files() - made}
+
+
+def status(site):
+    return set(
+        site.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
+    )
+
+
+def differs(site, terminal):
+    """Return the files that `cruft diff` finds to differ from the template's."""
+    said = terminal(site.path, CRUFT, "diff").splitlines()
+    assert said.pop(0) == "Rendered only, for cruft to compare."
+    return {line.split("upstream-template-new/")[1] for line in said if line.startswith("diff ")}
