@@ -92,17 +92,17 @@ def put_under_git(verified):
             git("symbolic-ref", "HEAD", "refs/heads/main")  # before 2.28, init has no -b
             git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
             line.result = "staged, not committed"
-            left = [left[-1]]
-            if verified:
-                left = [*cruft, *left]
-                git("commit", "--quiet", "-m", MESSAGE)
-                line.result = "first commit on main"
-                left = cruft and [*cruft, "git commit --amend --no-edit"]
+            if not verified:
+                return left[-2:]  # add again: bootstrap.py writes uv.lock
+            left = [*cruft, left[-1]]
+            git("commit", "--quiet", "-m", MESSAGE)
+            line.result = "first commit on main"
+            left = cruft and [*cruft, "git commit --amend --no-edit"]
         except KeyboardInterrupt:
             line.result += ": interrupted"
         except GitFailed as error:
             if "user.email" in str(error):
-                line.result = "staged, not committed: ggit does not know your name"
+                line.result = "staged, not committed: git does not know your name"
                 left = [*WHO_YOU_ARE, *left]
             else:
                 line.result += f", for it says:\n\n{error}\n\n"

@@ -49,7 +49,7 @@ def test_no_name_in_git(template, tmp_path, environment):
     generated = cookiecutter(tmp_path / "out", environment, template=template)
 
     assert generated.returncode == 0, generated.out
-    assert "git does not know your name" in generated.stdout
+    assert " staged, not committed: git does not know your name " in generated.stdout
     assert "  git config --global user.email" in generated.stdout
     assert "git add" not in generated.stdout
     assert '  git commit -m "Start my-site"' in generated.stdout

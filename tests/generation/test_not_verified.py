@@ -14,6 +14,7 @@ from support.generated import (
     TEMPLATE,
     Site,
     cookiecutter,
+    files_with,
     only,
     run,
     with_shared_venv,
@@ -198,8 +199,12 @@ def test_interrupted_in_each_step(site, make_broken_template, environment, tmp_p
     bootstrap.write_text(bootstrap.read_text().replace(stop, ""))
     finished = project.run(BIN / "python", "bootstrap.py", env=environment)
     assert "\nVerified" in finished.stdout and f"  {commit}\n" in finished.stdout, finished.out
-    assert project.run("bash", "-c", commit, env=environment).returncode == 0
-    assert project.run("git", "rev-parse", "--verify", "main").returncode == 0
+    for command in re.findall(
+        "^  (git .+)$", generated.stdout.partition("To finish:")[2], re.MULTILINE
+    ):
+        assert project.run("bash", "-c", command, env=environment).returncode == 0
+    committed = project.run("git", "ls-tree", "-r", "--name-only", "main").stdout.splitlines()
+    assert set(committed) == files_with("rollbar") | {"uv.lock"}
     again = project.run(BIN / "python", "bootstrap.py", env=environment)
     assert "git commit" not in again.stdout
 
