@@ -1,4 +1,4 @@
-"""A route to the database that dies: packets are lost, and nobody says so. For root, on Linux."""
+"""A route to the database that drops packets without a word. For root, on Linux."""
 
 import os
 import shutil
@@ -20,8 +20,8 @@ pytestmark = [
     ),
 ]
 
-# The site, in a network of its own, goes to the database by .2, and is visited at .130.
-HERE, SITE, VISITED = "10.219.7.1", "10.219.7.2", "10.219.7.130"
+# The site, in a network of its own, reaches the database from .2, and clients reach it at .130.
+HERE, SITE, FRONT = "10.219.7.1", "10.219.7.2", "10.219.7.130"
 
 
 def ip(arguments):
@@ -38,7 +38,7 @@ def network():
         ip(f"link set {name}b netns {name}")
         for address in (f"{HERE}/25", "10.219.7.129/25"):
             ip(f"addr add {address} dev {name}a")
-        for address in (f"{SITE}/25", f"{VISITED}/25"):
+        for address in (f"{SITE}/25", f"{FRONT}/25"):
             ip(f"-n {name} addr add {address} dev {name}b")
         ip(f"link set {name}a up")
         ip(f"-n {name} link set {name}b up")
@@ -66,7 +66,7 @@ def database():
 def ask(path):
     """Return the status of an answer, and the seconds that it took."""
     began = time.monotonic()
-    with closing(HTTPConnection(VISITED, 8000, timeout=120)) as connection:
+    with closing(HTTPConnection(FRONT, 8000, timeout=120)) as connection:
         connection.request("GET", path, headers={"Host": "site", "X-Forwarded-Proto": "https"})
         with connection.getresponse() as answer:
             return answer.status, time.monotonic() - began
@@ -87,7 +87,7 @@ def test_a_route_that_dies(make_deployed, network, database, record_property):
     site = make_deployed()
     (site.path / "staticfiles").mkdir()
     path = f"{site.python.parent}:{os.environ['PATH']}"
-    bind = f"--bind {VISITED}:8000"
+    bind = f"--bind {FRONT}:8000"
     variables = site.production(PATH=path, DATABASE_URL=database, GUNICORN_CMD_ARGS=bind)
     line = f"ip netns exec {network} {procfile(site.path)['web']}"
     with subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=site.path, env=variables) as web:
@@ -95,19 +95,21 @@ def test_a_route_that_dies(make_deployed, network, database, record_property):
             wait_for("/healthz")
             assert {ask("/readyz")[0] for _ in range(16)} == {200}  # connections are kept now
             ip(f"route add blackhole {SITE}/32")
-            # As many as a worker has threads: with more, some would wait for a thread, too.
-            with ThreadPoolExecutor(4) as visitors:
-                answers = [*visitors.map(ask, ["/readyz"] * 4)]
+            # As many as both workers have threads.
+            with ThreadPoolExecutor(8) as clients:
+                answers = [*clients.map(ask, ["/readyz"] * 8)]
             ip(f"route delete blackhole {SITE}/32")
             wait_for("/readyz")
             assert {ask("/readyz")[0] for _ in range(8)} == {200}
         finally:
             web.terminate()
 
-    slowest = max(seconds for _, seconds in answers)
+    times = sorted(seconds for _, seconds in answers)
     record_property("fault", {
-        "fault": "the route to the database dies", "sent": 4, "answered": 4, "failed": 0,
-        "slowest": slowest,
+        "fault": "the route to the database dies", "sent": 8, "answered": 8, "failed": 0,
+        "slowest": times[-1],
     })  # fmt: skip
     assert {status for status, _ in answers} == {503}
-    assert slowest < 10
+    # The kernel chooses the worker: where one gets more than four, the others wait for its threads,
+    # and then for one more attempt to connect, of 3 seconds.
+    assert times[3] < 10 and times[-1] < 13

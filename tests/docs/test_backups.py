@@ -5,13 +5,15 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from support.generated import QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, release, run
 from support.live import HTTPS
+from support.own_server import STAND_INS
 from support.platforms import BLOCK, Front
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
@@ -121,26 +123,61 @@ def typed(folder, lines, path, **environment):
     assert done.returncode == 0, done.out
 
 
+def programs(folder, **texts):
+    """Make a folder with stand-ins for programs that only root may run; return it."""
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "backup, restore",
+    [
+        ("A backup, while", "The restore, which"),
+        ("A backup of the server's own", "The restore of the server's own"),
+    ],
+)
 def test_a_restored_postgres_has_the_rows_of_the_backup(
-    noted, postgres, serve, free_port, tmp_path
+    noted, postgres, serve, free_port, tmp_path, backup, restore
 ):
-    environment = noted.production(DATABASE_URL=postgres.database("backups"))
+    name = "my-site" if "own" in backup else "backups"
+    environment = noted.production(DATABASE_URL=postgres.database(name))
+    bin = programs(tmp_path / "bin", systemctl="", runuser=STAND_INS["runuser"])
+    # The server's own is found, and its user known, by its Unix socket.
+    own = {
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(postgres.port),
+        "PGUSER": "postgres",
+        "PGPASSWORD": postgres.PASSWORD,
+    }
+    found = own if "own" in backup else {"DATABASE_URL": environment["DATABASE_URL"]}
 
     def command(lead):
-        lines = block("Postgres elsewhere", lead)
-        typed(tmp_path, lines, postgres.server.bin_path, DATABASE_URL=environment["DATABASE_URL"])
+        lines = block("Postgres elsewhere", lead).replace("/root/", f"{tmp_path}/")
+        typed(tmp_path, lines, f"{bin}:{postgres.server.bin_path}", **found)
 
     check(
-        noted, environment, serve, free_port,
-        lambda: command("A backup"), lambda: command("The restore"),
+        noted, environment, serve, free_port, lambda: command(backup), lambda: command(restore)
     )  # fmt: skip
+
+
+def leave_a_wal(database):
+    """Leave writes in the -wal file, as a crash does; closing a connection would empty it."""
+    wal = database.with_name(f"{database.name}-wal")
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("DROP TABLE django_session")
+        connection.execute("CREATE TABLE later (number)")
+        left = wal.read_bytes()
+    wal.write_bytes(left)
 
 
 @needs_sqlite3
 def test_a_restored_sqlite_has_the_rows_of_the_backup(noted, serve, free_port, tmp_path):
-    for name in ("data", "backup", "bin"):
+    for name in ("data", "backup"):
         (tmp_path / name).mkdir()
-    (tmp_path / "bin" / "systemctl").symlink_to("/bin/true")
+    bin = programs(tmp_path / "bin", systemctl="")
     owner = {"--owner my-site --group my-site ": ""}
     places = {"/var/lib/my-site": f"{tmp_path}/data", "/root": f"{tmp_path}/backup"} | owner
     noted.add_settings('SILENCED_SYSTEM_CHECKS.append("deploy.E002")')
@@ -150,9 +187,10 @@ def test_a_restored_sqlite_has_the_rows_of_the_backup(noted, serve, free_port, t
         lines = block("SQLite", lead)
         for old, new in places.items():
             lines = lines.replace(old, new)
-        typed(tmp_path, lines, tmp_path / "bin")
+        typed(tmp_path, lines, bin)
 
     def restore():
+        leave_a_wal(tmp_path / "data" / "db.sqlite3")
         (backup,) = (tmp_path / "backup").iterdir()
         backup.rename(tmp_path / "backup" / "my-site.sqlite3")
         command("The restore")

@@ -47,7 +47,7 @@ class Postgres:
 
     def database(self, name):
         """Make an empty database and return its DATABASE_URL."""
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def start(self):
