@@ -109,7 +109,7 @@ def look_around(visitor, ada):
     [
         ("settings.AUTH_USER|makemigr", {"bootstrap.py": ["E301", "'settings.AUTH_USER_MODEL'"]}),
         (
-            "get_user_model|block main",
+            "In the other Python files|block main",
             {
                 "bootstrap.py": ["E020", "blog.views uses User", "accounts.forms uses"],
                 "-m pytest blog tests/test_site.py": ["swapped for", "a block called content"],

@@ -58,7 +58,7 @@ for user in get_user_model().objects.order_by("pk"):
     print(user.pk, user, user.password, f"{user.date_joined:%c}", sorted(may))
     print(user.profile.pk, user.profile.photo, list(user.profile.friends.values_list("username")))
 for post in Post.objects.order_by("pk"):
-    print(post.pk, post, post.author, post.body, f"{post.published:%c}")
+    print(post.pk, post, post.author, post.readers(), post.body, f"{post.published:%c}")
 """
 SHELL = "python manage.py shell --no-imports -c".split()
 NO_OBJECT_STORAGE = """
@@ -185,9 +185,12 @@ class Mover:
                     "project/urls.py", "urlpatterns = [\n", f"urlpatterns = [\n    {line},\n"
                 )
         elif "models.py" in step:
-            self.edit(
-                step.replace("'auth.User'", "'auth.User'"), *self.files("models.py", without="")
-            )
+            models = self.files("models.py", without="")
+            self.edit(step, *models)
+            (line,) = re.findall("with `(from .+?)` at the top", step)
+            for file in models:
+                if "get_user_model()" in file.read_text():
+                    file.write_text(f"{line}\n{file.read_text()}")
         elif "get_user_model()" in step:
             self.edit(step, *self.files("*.py"))
             old, new = "django.contrib.auth.forms import User", "identity.forms import User"

@@ -14,3 +14,6 @@ class Post(models.Model):
 
     def get_absolute_url(self):
         return reverse("blog:post", args=[self.pk])
+
+    def readers(self):
+        return User.objects.exclude(pk=self.author_id).count()
