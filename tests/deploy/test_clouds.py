@@ -5,7 +5,6 @@ X-Forwarded-For is what its documentation says, or its users report.
 """
 
 import json
-import os
 import re
 import secrets
 import shlex
@@ -36,13 +35,6 @@ from support.platforms import (
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 KEY = secrets.token_hex(32)
-FAKE = """#!{python}
-import json, sys
-with open({log!r}, "a") as log:
-    log.write(json.dumps(sys.argv) + "\\n")
-print({answer!r})
-sys.exit({fails_at!r} in sys.argv)
-"""
 
 
 @pytest.fixture
@@ -52,29 +44,6 @@ def cloned(site, tmp_path):
     (source.path / ".venv").symlink_to(site().path / ".venv")
     source.python = source.path / ".venv" / "bin" / "python"
     return source
-
-
-@pytest.fixture
-def fakes(tmp_path):
-    """Return a function that makes fakes of programs, and one that returns what they were asked."""
-    folder, log = tmp_path / "bin", tmp_path / "calls"
-    folder.mkdir()
-
-    def make(*names, answer="my-project", fails_at=None):
-        log.unlink(missing_ok=True)
-        for name in names:
-            python = BIN / "python"
-            text = FAKE.format(python=python, log=str(log), answer=answer, fails_at=fails_at)
-            (folder / name).write_text(text)
-            (folder / name).chmod(0o755)
-        return f"{folder}:/usr/bin:/bin"
-
-    def calls():
-        for line in log.read_text().splitlines():
-            name, *words = json.loads(line)
-            yield [os.path.basename(name), *words]
-
-    return make, lambda: list(calls())
 
 
 def chosen(database, host):
