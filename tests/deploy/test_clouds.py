@@ -65,7 +65,7 @@ def test_cloud_run(cloned, fakes, postgres):
     job, service = (it for it in calls() if it[:2] == ["gcloud", "run"])
     options = dict(word.split("=", 1) for word in job if word.startswith("--") and "=" in word)
     stored = dict(it.split("=") for it in options["--set-secrets"].split(","))
-    once = block("cloud-run", "Not run, locally, once")
+    once = block("cloud-run", "Untested, locally, once")
     for secret in stored.values():
         assert f"gcloud secrets create {secret.removesuffix(':latest')} " in once
     plain = dict([options["--set-env-vars"].split("=")])
@@ -93,7 +93,7 @@ def test_cloud_run(cloned, fakes, postgres):
 
 def test_fly(cloned, postgres):
     config = tomllib.loads(block("fly", "`fly.toml`"))
-    line = re.search("fly secrets set --stage (.+)", block("fly", "Not run, locally, once"))[1]
+    line = re.search("fly secrets set --stage (.+)", block("fly", "Untested, locally, once"))[1]
     variables = chosen(postgres.database("fly"), config["env"]["ALLOWED_HOSTS"])
     assert {*re.findall(r"(\w+)=", line), "ALLOWED_HOSTS", "DATABASE_URL"} == NAMES
     variables |= config["env"]
@@ -120,7 +120,7 @@ def test_app_platform(cloned, postgres):
     check_address(cloned, variables, **sent)
     # The example's secrets are replaced one after the other.
     put(cloned, "app-platform", ".do/app.yaml")
-    line = block("app-platform", "Not run, locally, once").splitlines()[0].split(" > ")[0]
+    line = block("app-platform", "Untested, locally, once").splitlines()[0].split(" > ")[0]
     filled = yaml.safe_load(cloned.run("bash", "-c", line).stdout)
     filled = {it["key"]: it["value"] for it in filled["envs"]}
     assert len(filled["SECRET_KEY"]) == 64 and filled["ROLLBAR_ACCESS_TOKEN"] == "my-own-token"
@@ -128,7 +128,7 @@ def test_app_platform(cloned, postgres):
 
 def test_azure(cloned, fakes, postgres, tmp_path):
     make, calls = fakes
-    once = block("azure", "Not run, locally, once")
+    once = block("azure", "Untested, locally, once")
     url = postgres.database("azure")
     file = "cat > ../production.env" + once.split("cat > ../production.env")[1]
     file = re.sub("(?m)^DATABASE_URL=.+$", f"DATABASE_URL={url}", file)
@@ -192,7 +192,7 @@ def test_elastic_beanstalk(cloned, site, postgres, tmp_path):
     assert options["aws:elasticbeanstalk:environment:process:default"] == {
         "HealthCheckPath": "/healthz"
     }
-    line = re.search("eb setenv (.+)", block("aws", "Not run, locally, once"))[1]
+    line = re.search("eb setenv (.+)", block("aws", "Untested, locally, once"))[1]
     assert {*re.findall(r"\b([A-Z_]+)=", line), *plain} == NAMES | {"PROXY_COUNT"}
     variables = chosen(postgres.database("beanstalk"), plain["ALLOWED_HOSTS"]) | plain
 

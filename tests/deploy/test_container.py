@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from support.containers import BUILDAH, DOCKER, Buildah, Docker, wait_for
-from support.generated import procfile, run, unused_port
+from support.generated import TEMPLATE, procfile, run, unused_port
 from support.live import HOST, Person, by_http
 from support.platforms import block, blocks, clone
 from support.router import https
@@ -17,14 +17,25 @@ pytestmark = [
     pytest.mark.skipif(not DOCKER and not BUILDAH, reason="there is no Docker and no Buildah"),
 ]
 
+DEFAULT = (TEMPLATE / ".python-version").read_text().strip()
+
+
+def version(source):
+    """Return the version of Python that a site has."""
+    return (source.path / ".python-version").read_text().strip()
+
 
 @pytest.fixture
 def image(site, tmp_path):
-    """Return what builds and runs the image, with the page's files in a clone of a Site."""
+    """Return what builds and runs the image, with the page's files in a clone of a Site.
+
+    In both FROM lines, the version is that of the site, as the page says.
+    """
     source = clone(site(), tmp_path / "my-site")
     (source.path / ".env").write_text("SECRET_KEY=not-for-the-image\n")
     for lead, text in blocks("container").items():
         if lead.startswith("`"):
+            text = text.replace(f"python:{DEFAULT}-", f"python:{version(source)}-")
             (source.path / lead.split("`")[1]).write_text(text)
     tag = f"my-site-{tmp_path.parent.name}"
     image = Docker(tag) if DOCKER else Buildah(tag, tmp_path / "storage")
@@ -39,8 +50,7 @@ def test_the_lines_are_the_procfiles(site):
     assert command == ", ".join(f'"{word}"' for word in lines["web"].split()) + "]\n"
     release = block("container", "Locally, the release command")
     assert f"bash -c '{lines['release']}'" in release
-    version = (site().path / ".python-version").read_text().strip()
-    assert block("container", "`Dockerfile`").count(f"python:{version}-slim") == 2
+    assert block("container", "`Dockerfile`").count(f"python:{DEFAULT}-slim") == 2
 
 
 @contextmanager

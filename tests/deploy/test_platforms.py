@@ -42,7 +42,7 @@ def test_each_code_block_of_a_page_is_a_file_or_is_run_or_is_marked_as_not_run(n
 
     assert len(leads) == page(name).count("\n```") / 2
     for lead in leads:
-        assert re.match(r"(`[\w./-]+`|Not run|As (?:root|you)|Locally)[,:]", lead), lead
+        assert re.match(r"(`[\w./-]+`|Untested|As (?:root|you)|Locally)[,:]", lead), lead
 
 
 def bash(site, line, environment):
@@ -132,7 +132,7 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
         opened.write(block("railway", f"`{lockout}`, at its end"))
 
     line = re.search(
-        "^railway variable set (.+)$", block("railway", "Not run, locally"), re.MULTILINE
+        "^railway variable set (.+)$", block("railway", "Untested, locally"), re.MULTILINE
     )[1]
     words = bash(app, f"printf '%s\\n' {line}", builder(generated)).splitlines()[2:]
     chosen = dict(word.split("=", 1) for word in words)
@@ -184,7 +184,7 @@ server {{
 @needs_nginx
 def test_dokku(app, postgres, serve, tmp_path):
     built = app()
-    once = block("dokku", "Not run, on the server, once")
+    once = block("dokku", "Untested, on the server, once")
     line = re.search("^dokku config:set (.+)$", once, re.MULTILINE)[1]
     words = built.run(f"printf '%s\\n' {line}").stdout.splitlines()
     assert words[:2] == ["--no-restart", "my-site"]

@@ -139,5 +139,5 @@ def test_email_settings_that_come_along_are_named(site, make_copy, local_environ
 
     refused = own.manage("check", env=local_environment)
 
-    assert "`EMAIL_…`, in whose place production sets the variable `EMAIL_URL`" in steps()[3]
+    assert "`EMAIL_…`: production uses the environment variable `EMAIL_URL` instead" in steps()[3]
     assert refused.returncode != 0 and refused.stderr.rstrip().endswith(": EMAIL_HOST.")

@@ -130,12 +130,11 @@ class Mover:
         return said
 
     def edit(self, step, *files):
-        """Write `new` for `old` in files, for each such pair that a step names."""
-        pairs = re.findall("`([^`]+)` for `([^`]+)`(?: and for `([^`]+)`)?", step)
+        """Replace `old` with `new` in files, for each such pair that a step names."""
+        pairs = re.findall("`([^`]+)` with `([^`]+)`", step)
         assert pairs, step
-        for new, *olds in pairs:
-            for old in filter(None, olds):
-                self.replace(files, old, new)
+        for old, new in pairs:
+            self.replace(files, old, new)
 
     def replace(self, files, old, new):
         """Replace the word or words `old`, which one of the files has at least."""
@@ -187,7 +186,7 @@ class Mover:
         elif "models.py" in step:
             models = self.files("models.py", without="")
             self.edit(step, *models)
-            (line,) = re.findall("with `(from .+?)` at the top", step)
+            (line,) = re.findall("add `(from .+?)` at the top", step)
             for file in models:
                 if "get_user_model()" in file.read_text():
                     file.write_text(f"{line}\n{file.read_text()}")

@@ -88,7 +88,7 @@ def test_ci(site, make_copy, environment, postgres):
     (changed.path / ".venv").unlink()
     workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
     environment["PATH"] = os.pathsep.join(map(str, [BIN, environment["PATH"]]))
-    environment["DATABASE_URL"] = postgres.database("ci")
+    environment["DATABASE_URL"] = postgres.database("workflow")
     environment["UV_PYTHON"] = str(site().python.resolve())
     (changed.path / ".env").unlink()
 
