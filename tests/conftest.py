@@ -20,7 +20,7 @@ from support.generated import (
 )
 from support.postgres import Postgres
 
-pytest_plugins = ["support.live", "support.summary"]
+pytest_plugins = ["support.deployed", "support.summary"]
 
 
 def pytest_configure(config):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from support.live import HTTPS, by_http, form, head, patience
+from support.client import HTTPS, Client, form, head, responds_within_a_second
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_abuse(live, abuse):
         status = int(connection.makefile("rb").readline().split()[1])
 
     assert status == expected
-    assert by_http(dyno, "/", **HTTPS)[0] == 200
+    assert Client(dyno.port).get("/", **HTTPS)[0] == 200
     assert len(dyno.workers()) == 2
 
 
@@ -63,7 +63,7 @@ def test_idle_connections_before_a_request(live):
     with live.alone() as dyno, ExitStack() as silent:
         for _ in range(50):
             silent.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
-        answered = [patience(dyno) for _ in range(100)]
+        answered = [responds_within_a_second(dyno) for _ in range(100)]
         code, seconds = dyno.stop()
 
     assert answered == [True] * 100
@@ -96,10 +96,10 @@ def test_slow_clients(live, record_property, what):
         for _ in range(20):
             clients.submit(send_slowly, dyno.port, *parts[what], enough)
         time.sleep(0.5)
-        answered = list(visitors.map(patience, [dyno] * 40))
+        answered = list(visitors.map(responds_within_a_second, [dyno] * 40))
         enough.set()
         clients.shutdown()
-        afterwards = [patience(dyno) for _ in range(20)]
+        afterwards = [responds_within_a_second(dyno) for _ in range(20)]
 
     record_property("fault", {
         "fault": f"20 slow clients, {what}", "sent": 40, "answered": answered.count(True),

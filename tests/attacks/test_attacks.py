@@ -8,7 +8,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-from support.live import HTTPS, answer_to, by_http, form, head
+from support.client import HTTPS, Client, form, head, status_of
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ HEADERS = {
 def test_headers_that_are_not_believed(live, name):
     path, header, status = HEADERS[name]
 
-    assert answer_to(live.dynos[0], head(f"GET {path}", header)) == status
+    assert status_of(live.dynos[0], head(f"GET {path}", header)) == status
 
 
 # --- Bodies that are too large
@@ -70,11 +70,11 @@ def test_bodies_that_are_too_large(live, name, tell):
     """They are answered before they end, and are not written to a file."""
     dyno = live.dynos[0]
     began = time.monotonic()
-    status = answer_to(dyno, *LARGE[name])
+    status = status_of(dyno, *LARGE[name])
 
     tell(f"a large body: {name}", f"{status} after {time.monotonic() - began:.2f} s")
     assert status == 413
-    assert by_http(dyno, **HTTPS)[0] == 200
+    assert Client(dyno.port).get(**HTTPS)[0] == 200
 
 
 @pytest.mark.parametrize("size", [30 * MEGABYTE, 9 * MEGABYTE])
@@ -85,7 +85,7 @@ def test_large_bodies_through_the_router(live, size):
     token = part.format("csrfmiddlewaretoken", live.ada.cookies["csrftoken"])
     file = part.format('x"; filename="x', "a" * size)
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
-    status, headers, text = live.ada.ask("POST", LOGIN, f"{token}{file}--b--\r\n", **kind)
+    status, headers, text = live.ada.request("POST", LOGIN, f"{token}{file}--b--\r\n", **kind)
 
     assert status == (413 if size > 10 * MEGABYTE else 200)
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -97,8 +97,8 @@ def test_a_form_in_chunks_is_read(live):
     chunked = head(f"POST {LOGIN}", "Transfer-Encoding: chunked", *form(0)[1:])
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(fields), fields.encode())
 
-    assert answer_to(live.dynos[0], chunked, body) == 200
-    assert answer_to(live.dynos[0], chunked, b"0\r\n\r\n") == 403  # no token
+    assert status_of(live.dynos[0], chunked, body) == 200
+    assert status_of(live.dynos[0], chunked, b"0\r\n\r\n") == 403  # no token
 
 
 # --- Lines that a client would write to the log
@@ -126,7 +126,7 @@ LINE = re.compile(r"[A-Z]{3,8} |\[\d{4}-|  |$")
 def test_no_line_of_a_strangers_own(live):
     """Neither in gunicorn's log nor in Django's; the access log has the path as it was sent."""
     dyno = live.dynos[0]
-    lines = lines_of(dyno, lambda: [answer_to(dyno, head(*it)) for it in FORGED])
+    lines = lines_of(dyno, lambda: [status_of(dyno, head(*it)) for it in FORGED])
 
     assert len(lines) > len(FORGED)
     assert all(line.isprintable() and LINE.match(line) for line in lines), lines
@@ -144,7 +144,7 @@ def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(live):
     arguments = "--access-logfile - --access-logformat '%(m)s %(a)s'"
     with live.alone(GUNICORN_CMD_ARGS=arguments) as dyno:
         agent = "User-Agent: x\x85ERROR forged\x9b2J"
-        lines = lines_of(dyno, lambda: answer_to(dyno, head("GET /healthz", agent)))
+        lines = lines_of(dyno, lambda: status_of(dyno, head("GET /healthz", agent)))
 
     assert "GET x\\x85ERROR forged\\x9b2J" in lines, lines
 
@@ -152,7 +152,7 @@ def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(live):
 def test_the_request_id_of_the_router_is_kept(live):
     dyno = live.dynos[0]
     lines = lines_of(
-        dyno, lambda: answer_to(dyno, head("GET /nothing/", "X-Request-Id: Root=1-a/b+c:d"))
+        dyno, lambda: status_of(dyno, head("GET /nothing/", "X-Request-Id: Root=1-a/b+c:d"))
     )
 
     assert sum("Root=1-a/b+c:d" in line for line in lines) == 2

@@ -7,7 +7,7 @@ from urllib.parse import quote_from_bytes
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.live import HOST
+from support.client import HOST
 
 pytestmark = pytest.mark.slow
 

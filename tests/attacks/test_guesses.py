@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
+from support.client import HTTPS, Client, form, head, status_of
 from support.generated import wait_until
-from support.live import HTTPS, answer_to, by_http, form, head
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ def guess(dyno, name, address="198.51.100.7"):
     """Try to log in; return the status."""
     fields = urlencode({"csrfmiddlewaretoken": TOKEN, "username": name, "password": "wrong"})
     request = head(f"POST {LOGIN}", *form(len(fields)), f"X-Forwarded-For: {address}")
-    return answer_to(dyno, request, fields.encode(), seconds=60)
+    return status_of(dyno, request, fields.encode(), seconds=60)
 
 
 def test_guesses_at_once(live, tell):
@@ -49,7 +49,7 @@ def test_guesses_for_a_new_name_each_time(live, tell):
 
     def visit(_):
         began = time.monotonic()
-        by_http(dyno, **HTTPS)
+        Client(dyno.port).get(**HTTPS)
         return time.monotonic() - began
 
     with live.alone() as dyno, ThreadPoolExecutor(51) as pool:

@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack, suppress
 
 import pytest
-from support.live import form, head, patience
+from support.client import form, head, responds_within_a_second
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +14,7 @@ LOGIN = "/accounts/login/"
 
 def others(dyno, count=20):
     """Return how many of so many visits are answered within a second."""
-    return [patience(dyno) for _ in range(count)].count(True)
+    return [responds_within_a_second(dyno) for _ in range(count)].count(True)
 
 
 def test_clients_that_stay_on_closed_connections(live, tell):

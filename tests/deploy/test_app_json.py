@@ -8,8 +8,8 @@ from functools import reduce
 
 import pytest
 from jsonschema import Draft202012Validator
+from support.client import Client
 from support.generated import BIN, COMBINATIONS, ROOT, procfile, run, variables
-from support.live import by_http
 
 FORM = Draft202012Validator(
     json.loads((ROOT / "tests" / "support" / "app.schema.json").read_text())
@@ -118,7 +118,7 @@ def test_button_and_review_app(app, postgres, free_port, error_tracker):
     try:
         for name in ("my-site-0123456789ab", "my-site-pr-7-0123456789ab"):
             host = {"Host": f"{name}.herokuapp.com", "X-Forwarded-Proto": "https"}
-            assert by_http(dyno, **host)[0] == 200, dyno.text()
+            assert Client(dyno.port).get(**host)[0] == 200, dyno.text()
     finally:
         dyno.stop()
 

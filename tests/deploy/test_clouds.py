@@ -14,14 +14,13 @@ from contextlib import closing
 
 import pytest
 import yaml
+from support.client import HTTPS, Client
 from support.generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, procfile
-from support.live import HTTPS
 from support.platforms import (
     FORGED,
     NAMES,
     PROXY,
     VISITOR,
-    Front,
     block,
     builder,
     check_address,
@@ -261,7 +260,7 @@ def test_pythonanywhere(site, serve, free_port, tmp_path):
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
     server = type(source)(tmp_path)
     serve(server, *gunicorn, "you_pythonanywhere_com_wsgi", env=bare, port=free_port)
-    front = Front("you.pythonanywhere.com", free_port)
+    front = Client(free_port, "you.pythonanywhere.com")
     check_http_goes_to_https(front)
     check_pages(front, **HTTPS)
     cloned = type(source)(app)

@@ -5,9 +5,9 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from support.client import HOST, Client
 from support.containers import BUILDAH, DOCKER, Buildah, Docker, wait_for
 from support.generated import TEMPLATE, procfile, run, unused_port
-from support.live import HOST, Person, by_http
 from support.platforms import block, blocks, clone
 from support.router import https
 
@@ -96,11 +96,11 @@ def test_a_container_is_built_released_served_and_stopped(image, postgres, tmp_p
     with started_container(image, environment, log) as process:
         seconds = wait_for(process, port, log)
         tell("container: start to first connection", f"{seconds:.1f} s")
-        dyno = type("Dyno", (), {"port": port})
-        assert by_http(dyno, "/healthz", Host="10.0.0.1")[0] == 200
-        assert by_http(dyno)[0] == 301
+        client = Client(port)
+        assert client.get("/healthz", Host="10.0.0.1")[0] == 200
+        assert client.get()[0] == 301
         with https(tmp_path, port) as router:
-            status, headers, page = Person(router).get("/")
+            status, headers, page = Client(router.server_port, tls=True).get("/")
         assert status == 200 and "<h1>My Site</h1>" in page
         assert "/static/site." in page and headers["Strict-Transport-Security"]
         stopped = time.monotonic()

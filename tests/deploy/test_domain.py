@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from support.live import HTTPS
-from support.platforms import Front, page
+from support.client import HTTPS, Client
+from support.platforms import page
 
 pytestmark = pytest.mark.slow
 
@@ -24,9 +24,9 @@ def test_all_addresses_lead_to_one_name(make_deployed, collect, serve, free_port
 
     def hops(host, **headers):
         """Return the addresses that a browser is sent to, up to a page."""
-        front, scheme = Front(host, free_port), headers
+        front, scheme = Client(free_port, host), headers
         while True:
-            status, answer, _ = front.ask("/?a=b", **scheme)
+            status, answer, _ = front.get("/?a=b", **scheme)
             if status == 200:
                 return
             assert status == 301
@@ -39,5 +39,5 @@ def test_all_addresses_lead_to_one_name(make_deployed, collect, serve, free_port
     assert list(hops("www.example.com")) == [one]
     assert list(hops("example.com", **HTTPS)) == [one]
     assert list(hops("example.com"))[-1] == one and len(list(hops("example.com"))) <= 2
-    assert Front("10.0.0.1", free_port).ask("/healthz")[0] == 200
-    assert Front("my-site.herokuapp.com", free_port).ask("/", **HTTPS)[0] == 400
+    assert Client(free_port, "10.0.0.1").get("/healthz")[0] == 200
+    assert Client(free_port, "my-site.herokuapp.com").get("/", **HTTPS)[0] == 400

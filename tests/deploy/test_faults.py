@@ -15,8 +15,8 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+from support.client import HOST, Client, form, head
 from support.generated import ROOT, wait_until
-from support.live import HOST, by_http, form, head
 
 pytestmark = pytest.mark.slow
 
@@ -108,12 +108,15 @@ def test_the_database_stops_and_comes_back(live, visits, postgres):
     try:
         with visits("the database is stopped", status=500, **database) as stopped:
             pass
-        assert [by_http(live.dynos[0], path)[0] for path in ("/healthz", "/readyz")] == [200, 503]
+        assert [Client(live.dynos[0].port).get(path)[0] for path in ("/healthz", "/readyz")] == [
+            200,
+            503,
+        ]
     finally:
         postgres.start()
     with visits("the database is back", **database) as back:
         pass
-    assert by_http(live.dynos[0], "/readyz")[0] == 200
+    assert Client(live.dynos[0].port).get("/readyz")[0] == 200
     postgres.stop()
     postgres.start()
     with visits("the database was restarted", **database) as restarted:
@@ -132,7 +135,10 @@ def test_a_database_that_never_answers(live, visits):
             visits("the database is silent", "/admin/", status=500, at_least=16) as silence,
         ):
             began = time.monotonic()
-            assert [by_http(dyno, path)[0] for path in ("/healthz", "/readyz")] == [200, 503]
+            assert [Client(dyno.port).get(path)[0] for path in ("/healthz", "/readyz")] == [
+                200,
+                503,
+            ]
             seconds = time.monotonic() - began
 
     assert silence.failed == 0
@@ -143,7 +149,7 @@ def test_a_database_that_never_answers(live, visits):
 def test_a_database_that_acknowledges_and_stays_silent(live, postgres, record_property):
     """Nothing bounds it, as docs/decisions.md says: requests wait for as long as it lasts."""
     with live.alone() as dyno, ThreadPoolExecutor(16) as clients:
-        ask = partial(by_http, dyno, "/readyz", seconds=60)
+        ask = partial(Client(dyno.port).get, "/readyz", seconds=60)
         database = urlsplit(live.app.config["DATABASE_URL"]).path[1:]
         backends = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
         idle = set(postgres.execute(backends).split())  # the other dynos'

@@ -7,8 +7,8 @@ import shlex
 import subprocess
 
 import pytest
+from support.client import Client
 from support.generated import ROOT, TEMPLATE, run
-from support.live import by_http
 from support.npm import installed, needs_npm
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic, needs_npm]
@@ -74,6 +74,5 @@ def test_heroku_local_runs_the_web_line(heroku, site, make_copy, serve, free_por
     run([copy.python, "manage.py", "migrate"], copy.path)
     command = ["node", heroku / "bin" / "run", "local", "web", "--port", free_port]
     serve(copy, *command, env=environment, port=free_port)
-    dyno = type("Dyno", (), {"port": free_port})
-    status, _, page = by_http(dyno, Host="localhost")
-    assert status == 200 and b"<h1>My Site</h1>" in page
+    status, _, page = Client(free_port, "localhost").get()
+    assert status == 200 and "<h1>My Site</h1>" in page

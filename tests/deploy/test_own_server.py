@@ -8,12 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.client import HTTPS, Client
 from support.generated import Site, procfile, run
-from support.live import HTTPS
 from support.own_server import Server
 from support.platforms import (
     NGINX,
-    Front,
     block,
     blocks,
     builder,
@@ -81,7 +80,7 @@ def check_slow_clients(front):
     with ExitStack() as clients:
         for _ in range(20):
             clients.enter_context(front.connect()).sendall("\r\n".join(lines).encode())
-        assert front.ask("/", seconds=5)[0] == 200
+        assert front.get("/", seconds=5)[0] == 200
 
 
 def check_releases(server):
@@ -130,8 +129,8 @@ def test_a_server_of_your_own(server, postgres, serve):
     serve(Site(folder), *command, env={"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}, port=gunicorn)
     serve(Site(server.root), *server.nginx, port=https_port)
     # Whatever a visitor says of scheme and address:
-    check_http_goes_to_https(Front("www.example.com", server.ports["http"]), **HTTPS)
-    front = Front("www.example.com", https_port, tls=True)
+    check_http_goes_to_https(Client(server.ports["http"], "www.example.com"), **HTTPS)
+    front = Client(https_port, "www.example.com", tls=True)
     check_pages(front, **{"X-Forwarded-Proto": "http"})
     check_limit(front, "X-Forwarded-For")
     check_slow_clients(front)

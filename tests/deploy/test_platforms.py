@@ -13,13 +13,12 @@ import shlex
 
 import pytest
 import yaml
+from support.client import HTTPS, Client
 from support.generated import Site, unused_port, variables
-from support.live import HTTPS
 from support.platforms import (
     BLOCK,
     NGINX,
     PAGES,
-    Front,
     block,
     builder,
     certificate,
@@ -109,8 +108,8 @@ def test_render(site, postgres, serve, free_port, tmp_path):
     web = bare | config | {"PORT": str(free_port), "WEB_CONCURRENCY": "1"}
     serve(app, "bash", "-c", service["startCommand"], env=web, port=free_port)
 
-    front = Front("my-site.onrender.com", free_port)
-    assert front.ask(service["healthCheckPath"], Host="10.0.0.1")[0] == 200
+    front = Client(free_port, "my-site.onrender.com")
+    assert front.get(service["healthCheckPath"], Host="10.0.0.1")[0] == 200
     check_http_goes_to_https(front)
     check_pages(front, **HTTPS)
 
@@ -148,12 +147,12 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     start = image | chosen | {"PORT": str(free_port)}
     serve(app, "bash", "-c", web, env=start, port=free_port)
 
-    front = Front("my-site.up.railway.app", free_port)
-    assert front.ask(health, Host="healthcheck.railway.app")[0] == 200
+    front = Client(free_port, "my-site.up.railway.app")
+    assert front.get(health, Host="healthcheck.railway.app")[0] == 200
     check_http_goes_to_https(front)
     check_pages(front, **HTTPS)
     check_limit(front, "X-Forwarded-For", **HTTPS | {"X-Real-IP": "203.0.113.1"})
-    assert front.guess(**HTTPS | {"X-Real-IP": "203.0.113.2"}) == 200
+    assert front.log_in("ada", "wrong", **HTTPS | {"X-Real-IP": "203.0.113.2"}) == 200
 
 
 # What Dokku's template comes to for an app with a certificate, at default settings.
@@ -204,8 +203,8 @@ def test_dokku(app, postgres, serve, tmp_path):
     try:
         command = nginx(tmp_path, DOKKU_SERVERS.format(**names))
         serve(Site(tmp_path), *command, port=https_port)
-        assert Front("172.17.0.2:5000", port).ask(check["path"])[0] == 200
-        front = Front("www.example.com", https_port, tls=True)
+        assert Client(port, "172.17.0.2:5000").get(check["path"])[0] == 200
+        front = Client(https_port, "www.example.com", tls=True)
         check_pages(front, **{"X-Forwarded-Proto": "http"})
     finally:
         dyno.stop()

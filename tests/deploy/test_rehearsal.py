@@ -7,8 +7,9 @@ What goes wrong on such days is in test_faults.py, who means harm in test_abuse.
 import re
 
 import pytest
+from support.client import HOST, HTTPS, Client
+from support.deployed import on_heroku
 from support.heroku import refusals
-from support.live import HOST, HTTPS, Person, by_http, on_heroku
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +79,7 @@ def test_release(app, postgres):
 
 def test_who_logs_in_at_one_dyno_goes_on_at_the_other(live):
     one, other = (dyno.port for dyno in live.dynos)
-    person = Person(live.router)
+    person = Client(live.router.server_port, tls=True)
     live.router.take_out(other)
     try:
         assert person.log_in("ada") == 302
@@ -92,10 +93,10 @@ def test_who_logs_in_at_one_dyno_goes_on_at_the_other(live):
 
 
 def test_what_a_visitor_sees(live):
-    status, headers, _ = by_http(live.dynos[0], "/page/", **{"X-Forwarded-Proto": "http"})
+    status, headers, _ = Client(live.dynos[0].port).get("/page/", **{"X-Forwarded-Proto": "http"})
     assert (status, headers["Location"]) == (301, f"https://{HOST}/page/")
 
-    visitor = Person(live.router)
+    visitor = Client(live.router.server_port, tls=True)
     status, headers, page = visitor.get("/")
     assert status == 200 and "<h1>My Site</h1>" in page
     assert headers["Strict-Transport-Security"] == "max-age=3600; includeSubDomains; preload"
@@ -113,7 +114,7 @@ def test_what_a_visitor_sees(live):
 
 def test_static_files(live):
     """They have a hash in their names, may be kept for ever, and come compressed."""
-    visitor = Person(live.router)
+    visitor = Client(live.router.server_port, tls=True)
     pages = visitor.get("/")[2] + visitor.get("/admin/login/")[2]
     links = re.findall(r'(?:href|src)="(/static/.+?)"', pages)
 
@@ -123,13 +124,13 @@ def test_static_files(live):
         sizes = {}
         for encoding in ("br", "gzip", "identity"):
             accept = HTTPS | {"Accept-Encoding": encoding}
-            status, headers, content = by_http(live.dynos[0], link, **accept)
+            status, headers, _ = Client(live.dynos[0].port).get(link, **accept)
             assert status == 200
             assert headers["Cache-Control"] == "max-age=315360000, public, immutable"
             assert "default-src 'none'" in headers["Content-Security-Policy"]
             assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
             assert "Access-Control-Allow-Origin" not in headers
-            sizes[headers.get("Content-Encoding", "identity")] = len(content)
+            sizes[headers.get("Content-Encoding", "identity")] = int(headers["Content-Length"])
         if sizes["identity"] > 500:
             assert sizes["br"] < sizes["gzip"] < sizes["identity"]
     assert visitor.get("/static/site.css")[0] == 200  # what 500.html links
@@ -139,7 +140,7 @@ def check_boom(live):
     """For staff it is one item and one traceback; others are sent to the login, and nothing is reported."""
     live.tracker.items.clear()
     with live.alone() as dyno:
-        visitor = Person(live.router)
+        visitor = Client(live.router.server_port, tls=True)
         assert visitor.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
         request_id, status = live.boom()
         live.tracker.wait_for(1)

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from support.client import Client, head
 from support.failing_site import FailingSite
 from support.fake_tracker import HOST, FakeTracker
 from support.generated import BIN, ROOT, procfile
-from support.live import by_http, head
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
@@ -89,7 +89,7 @@ def test_server(served, postgres, server, kind, answers_at_sigterm):
 
         stylesheet = re.search(r'href="(/static/.+?\.css)"', failing.visit("/")[2])[1]
         assert "immutable" in failing.visit(stylesheet)[1]["Cache-Control"]
-        assert by_http(failing, Host=HOST)[0] == 301
+        assert Client(failing.port).get(Host=HOST)[0] == 301
         assert failing.visit("/", Host="stranger.example.org")[0] == 400
         assert failing.visit("/healthz", Host="10.0.0.1")[::2] == (200, "ok")
         with ThreadPoolExecutor(20) as visitors:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pictures import ANSWERS, PICTURES, SLUG, terminal, words
+from support.client import PASSWORD, Client
 from support.fake_tracker import FakeTracker
 from support.generated import (
     BIN,
@@ -24,7 +25,6 @@ from support.generated import (
     unused_port,
 )
 from support.heroku import build
-from support.live import PASSWORD, Person
 from support.router import https
 from support.terminal import in_terminal, plain
 
@@ -156,7 +156,7 @@ def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
     dyno = app.dyno(unused_port())
     try:
         with https(tmp_path, dyno.port) as router:
-            ada = Person(router)
+            ada = Client(router.server_port, tls=True)
             assert "This site is new" in ada.get("/", Host="tea-shop-1234.herokuapp.com")[2]
             assert ada.log_in("ada") == 302
             assert ada.get("/boom/")[0] == 500

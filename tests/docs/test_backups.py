@@ -11,10 +11,10 @@ import time
 from contextlib import closing, contextmanager
 
 import pytest
+from support.client import HTTPS, Client
 from support.generated import QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, release, run
-from support.live import HTTPS
 from support.own_server import STAND_INS
-from support.platforms import BLOCK, Front
+from support.platforms import BLOCK
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 needs_sqlite3 = pytest.mark.skipif(not shutil.which("sqlite3"), reason="there is no sqlite3")
@@ -68,7 +68,7 @@ def writing(front, numbers):
 
     def write():
         while not stop.is_set():
-            status, _, text = front.ask(f"/?number={next(numbers)}", **HTTPS)
+            status, _, text = front.get(f"/?number={next(numbers)}", **HTTPS)
             assert status == 200
             written.append(int(text))
 
@@ -89,7 +89,7 @@ def check(site, environment, serve, port, backup, restore):
     assert released.returncode == 0, released.out
     gunicorn = [site.python.parent / "gunicorn", "project.wsgi", "--workers", "2"]
     server = serve(site, *gunicorn, env=environment | {"PORT": str(port)}, port=port)
-    front, numbers = Front("my-site.herokuapp.com", port), itertools.count()
+    front, numbers = Client(port, "my-site.herokuapp.com"), itertools.count()
     with writing(front, numbers) as written:
         until = time.monotonic() + 30
         while len(written) < 100 and time.monotonic() < until:

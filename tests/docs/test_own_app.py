@@ -5,9 +5,9 @@ import re
 import textwrap
 
 import pytest
+from support.client import PASSWORD, Client
 from support.generated import BIN, QUICK_STATIC_FILES, run
 from support.heroku import build
-from support.live import PASSWORD, Person
 from support.mover import NO_OBJECT_STORAGE, SHELL, TELL, Mover, commands, steps
 from support.router import https
 
@@ -64,7 +64,7 @@ def test_an_old_site_moves_in_by_the_steps_of_the_page(mover, postgres, free_por
     dyno = app.dyno(free_port)
     try:
         with https(tmp_path, free_port) as router:
-            look_around(Person(router), Person(router))
+            look_around(Client(router.server_port, tls=True), Client(router.server_port, tls=True))
     finally:
         dyno.stop()
     assert "Traceback" not in dyno.text()
@@ -92,14 +92,15 @@ def look_around(visitor, ada):
     assert visitor.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
 
     visitor.get("/accounts/sign-up/")
-    form = f"username=new&email=n@example.com&password1={PASSWORD}&password2={PASSWORD}"
+    form = {"username": "new", "email": "n@example.com"}
+    form |= {"password1": PASSWORD, "password2": PASSWORD}
     assert visitor.post("/accounts/sign-up/", form)[1]["Location"] == "/accounts/profile/"
     assert "Profil von new" in visitor.get("/accounts/profile/")[2]
 
     ada.get(login)
-    form = f"username=ada&password={PASSWORD}"
+    form = {"username": "ada", "password": PASSWORD}
     assert ada.post("/accounts/login/", form)[1]["Location"] == "/blog/"
-    assert ada.post("/blog/new/", "title=Fourth&body=Hello")[1]["Location"] == "/blog/4/"
+    assert ada.post("/blog/new/", {"title": "Fourth", "body": "Hello"})[1]["Location"] == "/blog/4/"
     assert "by ada" in visitor.get("/blog/4/")[2]
 
 

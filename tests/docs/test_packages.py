@@ -6,8 +6,8 @@ import shlex
 
 import pytest
 from support.browser import CHROMIUM_FLAGS, Visitor, chromium
+from support.client import PASSWORD
 from support.generated import CHECK_DEPLOY, ROOT, unused_port
-from support.live import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 

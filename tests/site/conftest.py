@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.browser import go_live
-from support.live import PASSWORD
+from support.client import PASSWORD
 from support.router import https
 
 

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 from support.browser import Visitor, chromium, run_at_home
-from support.live import PASSWORD
+from support.client import PASSWORD
 
 pytestmark = pytest.mark.slow
 

@@ -1,10 +1,9 @@
 """The variables of a live site, weakened one by one: the release line refuses each by its name."""
 
-import http.client
 import os
-from contextlib import closing
 
 import pytest
+from support.client import Client
 from support.generated import release
 
 pytestmark = pytest.mark.slow
@@ -196,11 +195,8 @@ def test_runserver_with_debug_off_does_not_redirect(site, make_copy, serve, free
     command = [own.python, "manage.py", "runserver", "--noreload", free_port]
     serve(own, *command, env={"PATH": os.environ["PATH"]}, port=free_port)
 
-    with closing(http.client.HTTPConnection("127.0.0.1", free_port)) as connection:
-        connection.request("GET", "/admin/", headers={"Host": "localhost"})
-        location = connection.getresponse().headers["Location"]
-
-    assert location == "/admin/login/?next=/admin/"
+    headers = Client(free_port, "localhost").get("/admin/")[1]
+    assert headers["Location"] == "/admin/login/?next=/admin/"
     assert "DEBUG is off" in (own.path / f"server-{free_port}.log").read_text()
 
 

@@ -6,10 +6,9 @@ import re
 import secrets
 import signal
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from support.client import HTTPS, Client
 from support.fake_tracker import HOST
 from support.generated import procfile
 
@@ -96,15 +95,9 @@ class FailingSite:
         return ended.si_status, time.monotonic() - began
 
     def visit(self, path, data=None, **headers):
-        """Return status, headers and text of an answer, whatever its status."""
-        headers = {"Host": HOST, "X-Forwarded-Proto": "https"} | headers
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
-        try:
-            answer = urllib.request.urlopen(request, timeout=10)
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            return answer.status, answer.headers, answer.read().decode()
+        """Send a request through a proxy; return status, headers and text of the response."""
+        method = "GET" if data is None else "POST"
+        return Client(self.port, HOST).request(method, path, data, **HTTPS | headers)
 
     def log(self):
         """Return what the server has written to standard error."""

@@ -5,8 +5,8 @@ import re
 import shutil
 import textwrap
 
+from support.client import PASSWORD
 from support.generated import ROOT, run
-from support.live import PASSWORD
 
 PAGE = (ROOT / "docs" / "bring-your-own-app.md").read_text(encoding="utf-8")
 OLD_SITE = ROOT / "tests" / "support" / "old_site"

@@ -1,13 +1,8 @@
 """The pages of docs/platforms, and what the tests run in place of a platform's machines."""
 
-import http.client
 import os
 import re
 import shutil
-import socket
-import ssl
-from contextlib import closing
-from urllib.parse import urlencode
 
 from support.generated import (
     BIN,
@@ -79,62 +74,26 @@ def clone(site, folder):
     return cloned
 
 
-class Front:
-    """Where visitors come to: a port of loopback, by http or https."""
-
-    def __init__(self, host, port, tls=False):
-        self.host = host
-        self.port = port
-        self.tls = tls
-
-    def connect(self, seconds=30):
-        """Return a socket; whose certificate it is does not matter here."""
-        connection = socket.create_connection(("127.0.0.1", self.port), seconds)
-        context = ssl._create_unverified_context()
-        return context.wrap_socket(connection) if self.tls else connection
-
-    def ask(self, path, body=None, seconds=30, **headers):
-        """Return status, headers and text of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        connection.sock = self.connect(seconds)
-        with closing(connection):
-            headers = {"Host": self.host} | headers
-            connection.request("POST" if body else "GET", path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read().decode()
-
-    def guess(self, **headers):
-        """Try a wrong password, and return the answer's status."""
-        token = "a" * 32
-        fields = {"username": "ada", "password": "wrong", "csrfmiddlewaretoken": token}
-        headers |= {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Cookie": f"csrftoken={token}",
-            "Origin": f"https://{self.host}",
-        }
-        return self.ask("/admin/login/", urlencode(fields), **headers)[0]
-
-
 def check_pages(front, **headers):
     """Look at a page, its style sheet, and what strangers get."""
-    status, answer, page = front.ask("/", **headers)
+    status, answer, page = front.get("/", **headers)
     assert status == 200 and "<h1>My Site</h1>" in page
     assert answer["Strict-Transport-Security"].startswith("max-age=3600")
     stylesheet = re.search(r'href="(/static/.+?\.[0-9a-f]{12}\.css)"', page)[1]
-    status, answer, _ = front.ask(stylesheet, **headers)
+    status, answer, _ = front.get(stylesheet, **headers)
     assert status == 200 and "immutable" in answer["Cache-Control"]
-    assert front.ask("/", **headers | {"Host": "stranger.example.org"})[0] == 400
+    assert front.get("/", **headers | {"Host": "stranger.example.org"})[0] == 400
 
 
 def check_limit(front, forged, **headers):
     """Guess passwords, from an address that seems to be another each time."""
     addresses = [{forged: f"198.51.100.{number}"} for number in range(11)]
-    guesses = [front.guess(**headers | address) for address in addresses]
+    guesses = [front.log_in("ada", "wrong", **headers | address) for address in addresses]
     assert guesses == 9 * [200] + 2 * [429]
 
 
 def check_http_goes_to_https(front, **headers):
-    status, answer, _ = front.ask("/", **headers)
+    status, answer, _ = front.get("/", **headers)
     assert (status, answer["Location"]) == (301, f"https://{front.host}/")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from support.client import PASSWORD, Client
 from support.containers import CERTIFICATES, must
 from support.fake_tracker import FakeTracker
 from support.generated import (
@@ -28,7 +29,6 @@ from support.generated import (
     variables,
     wait_until,
 )
-from support.live import PASSWORD, Person
 from support.router import https
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
@@ -138,7 +138,7 @@ def test_a_site_on_each_python(
 
         port = servers.enter_context(web(machine.command(inside, lines["web"]), basics | live))
         router = servers.enter_context(https(tmp_path, port))
-        ada = Person(router)
+        ada = Client(router.server_port, tls=True)
         assert ada.log_in("ada") == 302
         assert ada.get("/boom/")[0] == 500
         expected = 0 if error_tracker == "none" else 1

@@ -1,0 +1,94 @@
+"""A site that is live: two dynos behind a router, a database, a tracker, and Ada of the staff."""
+
+import uuid
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from filelock import FileLock
+
+from support.client import PASSWORD, Client
+from support.fake_tracker import FakeTracker
+from support.generated import BIN, listeners, unused_port, wait_until
+from support.heroku import App, build
+from support.router import https
+
+
+class Live:
+    """An App with its release and its dynos; `dynos` are the two that the router sends to."""
+
+    def __init__(self, app, tracker, database):
+        self.app = app
+        self.tracker = tracker
+        self.commit = uuid.uuid4().hex
+        self.started = ExitStack()
+        app.config |= tracker.variables | {"DATABASE_URL": database}
+        for command in (
+            app.lines["release"],
+            f"DJANGO_SUPERUSER_PASSWORD={PASSWORD} python manage.py createsuperuser --noinput"
+            " --username=ada --email=ada@example.com",
+        ):
+            done = app.run(command)
+            assert done.returncode == 0, done.out
+
+    def start(self, name, port=None, **changes):
+        """Start a dyno, with some variables changed; return it when both workers listen."""
+        changes["HEROKU_BUILD_COMMIT"] = self.commit
+        dyno = self.app.dyno(port or unused_port(), name, **changes)
+        self.started.callback(lambda: dyno.process.poll() is None and dyno.stop())
+        wait_until(lambda: listeners(dyno.port) == 2)
+        return dyno
+
+    @contextmanager
+    def alone(self, **changes):
+        """Start a dyno, with some variables changed; yield it while no other is sent requests."""
+        dyno = self.start("web.3", **changes)
+        others = self.router.ports[:]
+        self.router.ports[:] = [dyno.port]
+        try:
+            yield dyno
+        finally:
+            self.router.ports[:] = others
+            if dyno.process.poll() is None:
+                dyno.stop()
+
+    def boom(self):
+        """Open /boom/ as Ada; return the request's id and the answer's status."""
+        request_id = str(uuid.uuid4())
+        return request_id, self.ada.get("/boom/", **{"X-Request-Id": request_id})[0]
+
+
+@contextmanager
+def on_heroku(app, error_tracker, postgres, folder):
+    """Release an App, and start two dynos of it behind a router; yield it as Live."""
+    database = postgres.database(f"live_{uuid.uuid4().hex}")
+    with FakeTracker(error_tracker) as tracker:
+        live = Live(app, tracker, database)
+        with live.started:
+            live.dynos = [live.start(name) for name in ("web.1", "web.2")]
+            with https(folder, *(dyno.port for dyno in live.dynos)) as live.router:
+                live.ada = Client(live.router.server_port, tls=True)
+                assert live.ada.log_in("ada") == 302
+                yield live
+
+
+@pytest.fixture(scope="session")
+def app(shared, site):
+    """Return a function that gives the App of a tracker, built once for all tests."""
+
+    def built(error_tracker="rollbar"):
+        generated = site(error_tracker)
+        folder = shared / f"heroku-{error_tracker}" / "app"
+        with FileLock(f"{folder.parent}.lock"):
+            if not folder.exists():
+                folder.parent.mkdir()
+                build(generated.path, folder, generated.python.resolve(), BIN / "uv")
+        return App(folder)
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def live(app, postgres, tmp_path_factory):
+    """Return the site for the default answers, live; each test leaves it as it was."""
+    with on_heroku(app(), "rollbar", postgres, tmp_path_factory.mktemp("router")) as live:
+        yield live
