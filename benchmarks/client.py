@@ -1,4 +1,4 @@
-"""Visitors in a process of their own, whose connections stay open where the server keeps them.
+"""Clients in a process of their own, whose connections stay open where the server keeps them.
 
     python client.py PORT PATH SECONDS CONNECTIONS CERTIFICATE [HEADER ...]
 

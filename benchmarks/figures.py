@@ -34,7 +34,7 @@ LOADS = ["idle", "after empty answers", "after pages and logins"]
 OF_TRACKER = {"rollbar", "requests", "urllib3", "certifi", "charset_normalizer", "idna", "six"}
 
 
-def visit(port, path, seconds=SECONDS, connections=16, certificate=""):
+def send_requests(port, path, seconds=SECONDS, connections=16, certificate=""):
     """Have a port asked for so long, by wrk where it is installed; return answers, and seconds."""
     client = by_wrk if WRK else by_ours
     sent, errors, seconds = client(port, path, seconds, connections, certificate)
@@ -64,7 +64,7 @@ def by_wrk(port, path, seconds, connections, certificate):
 def load(server, path, seconds=SECONDS):
     """Have a server asked for so long; return CPU in µs a request, and requests a second."""
     before = server.all_cpu()
-    sent, seconds = visit(server.port, path, seconds)
+    sent, seconds = send_requests(server.port, path, seconds)
     return (server.all_cpu() - before) / sent * 1e6, sent / seconds
 
 
@@ -84,10 +84,10 @@ def generation(folder, python):
         began = time.monotonic()
         cookiecutter(place, environment | {"COOKIECUTTER_SKIP_SETUP": "1"})
         site = place / "my-site"
-        live = environment | variables(site / "tests" / "production.env")
+        production = environment | variables(site / "tests" / "production.env")
         for command, env in (
             ([environment["UV"], "sync", "--python", python], environment),
-            ([site / ".venv" / "bin" / "python", *CHECK_DEPLOY], live),
+            ([site / ".venv" / "bin" / "python", *CHECK_DEPLOY], production),
         ):
             done = run(command, site, env)
             assert done.returncode == 0, done.out
@@ -151,7 +151,7 @@ def waiting(base, ours):
     with base.start() as plain, ours.start() as mine:
 
         def rate(server):
-            sent, seconds = visit(server.port, "/wait/")
+            sent, seconds = send_requests(server.port, "/wait/")
             return sent / seconds
 
         first, second, ratio = take_turns(lambda: rate(plain), lambda: rate(mine))

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib
-from figures import memory, visit
+from figures import memory, send_requests
 from matplotlib import pyplot
 from support.router import https
 
@@ -35,19 +35,19 @@ def connections(ours, postgres):
         with ExitStack() as stack:
             for _ in range(dynos):
                 server = stack.enter_context(ours.start(workers))
-                visit(server.port, "/wait/", connections=4 * threads)
+                send_requests(server.port, "/wait/", connections=4 * threads)
             rows.append([dynos, workers, THREADS, int(postgres.execute(count))])
     return rows
 
 
 def answers(ours):
-    """Answers in a second to visitors of a page that waits for the database, behind the router."""
+    """Answers in a second to clients of a page that waits for the database, behind the router."""
     rows = []
     for dynos in (1, 2, 3):
         with ExitStack() as stack, TemporaryDirectory() as folder:
             servers = [stack.enter_context(ours.start()) for _ in range(dynos)]
             router = stack.enter_context(https(Path(folder), *(server.port for server in servers)))
-            sent, seconds = visit(router.server_port, "/wait/", 4, 48, router.certificate)
+            sent, seconds = send_requests(router.server_port, "/wait/", 4, 48, router.certificate)
         rows.append([dynos, sent / seconds])
     return rows
 

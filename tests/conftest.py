@@ -113,10 +113,10 @@ def make_deployed(site, make_copy):
     """Return a function that gives a site without .env for a tracker, as it would be deployed."""
 
     def deploy(error_tracker="rollbar"):
-        live = make_copy(site(error_tracker))
-        (live.path / ".env").unlink()
-        shutil.rmtree(live.path / ".git")
-        return live
+        deployed = make_copy(site(error_tracker))
+        (deployed.path / ".env").unlink()
+        shutil.rmtree(deployed.path / ".git")
+        return deployed
 
     return deploy
 

@@ -41,9 +41,9 @@ ABUSE = {
 
 
 @pytest.mark.parametrize("abuse", ABUSE)
-def test_abuse(live, abuse):
-    """What no browser sends is answered, and the next visitor sees nothing of it."""
-    dyno = live.dynos[0]
+def test_abuse(deployed, abuse):
+    """What no browser sends is answered, and the next client sees nothing of it."""
+    dyno = deployed.dynos[0]
     request, expected = ABUSE[abuse]
     with socket.create_connection(("127.0.0.1", dyno.port), 30) as connection:
         try:
@@ -58,9 +58,9 @@ def test_abuse(live, abuse):
 
 
 @pytest.mark.exotic
-def test_idle_connections_before_a_request(live):
-    """Fifty that open and say nothing stop nobody; gunicorn waits for them when it stops."""
-    with live.alone() as dyno, ExitStack() as silent:
+def test_idle_connections_before_a_request(deployed):
+    """Fifty idle connections delay no request, and gunicorn stops in spite of them."""
+    with deployed.alone() as dyno, ExitStack() as silent:
         for _ in range(50):
             silent.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
         answered = [responds_within_a_second(dyno) for _ in range(100)]
@@ -82,8 +82,8 @@ def send_slowly(port, at_once, slowly, enough):
 
 @pytest.mark.exotic
 @pytest.mark.parametrize("what", ["headers", "bodies"])
-def test_slow_clients(live, record_property, what):
-    """Each holds a thread for as long as it pleases. What that costs others is measured here.
+def test_slow_clients(deployed, record_property, what):
+    """Each holds a thread. What that costs other clients is measured here.
 
     README.md says what Heroku's router does about it. When they are gone, all is well.
     """
@@ -92,13 +92,13 @@ def test_slow_clients(live, record_property, what):
         "bodies": (head("POST /admin/login/", *form(1000)), b"a" * 1000),
     }
     enough = threading.Event()
-    with live.alone() as dyno, ThreadPoolExecutor(20) as clients, ThreadPoolExecutor(8) as visitors:
+    with deployed.alone() as dyno, ThreadPoolExecutor(20) as slow, ThreadPoolExecutor(8) as others:
         for _ in range(20):
-            clients.submit(send_slowly, dyno.port, *parts[what], enough)
+            slow.submit(send_slowly, dyno.port, *parts[what], enough)
         time.sleep(0.5)
-        answered = list(visitors.map(responds_within_a_second, [dyno] * 40))
+        answered = list(others.map(responds_within_a_second, [dyno] * 40))
         enough.set()
-        clients.shutdown()
+        slow.shutdown()
         afterwards = [responds_within_a_second(dyno) for _ in range(20)]
 
     record_property("fault", {

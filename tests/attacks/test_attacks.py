@@ -39,10 +39,10 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_headers_that_are_not_believed(live, name):
+def test_headers_that_are_not_believed(deployed, name):
     path, header, status = HEADERS[name]
 
-    assert status_of(live.dynos[0], head(f"GET {path}", header)) == status
+    assert status_of(deployed.dynos[0], head(f"GET {path}", header)) == status
 
 
 # --- Bodies that are too large
@@ -66,9 +66,9 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_bodies_that_are_too_large(live, name, tell):
+def test_bodies_that_are_too_large(deployed, name, tell):
     """They are answered before they end, and are not written to a file."""
-    dyno = live.dynos[0]
+    dyno = deployed.dynos[0]
     began = time.monotonic()
     status = status_of(dyno, *LARGE[name])
 
@@ -78,27 +78,27 @@ def test_bodies_that_are_too_large(live, name, tell):
 
 
 @pytest.mark.parametrize("size", [30 * MEGABYTE, 9 * MEGABYTE])
-def test_large_bodies_through_the_router(live, size):
+def test_large_bodies_through_the_router(deployed, size):
     """Which sends a request in whole before it listens."""
-    live.ada.get(LOGIN)
+    deployed.ada.get(LOGIN)
     part = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
-    token = part.format("csrfmiddlewaretoken", live.ada.cookies["csrftoken"])
+    token = part.format("csrfmiddlewaretoken", deployed.ada.cookies["csrftoken"])
     file = part.format('x"; filename="x', "a" * size)
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
-    status, headers, text = live.ada.request("POST", LOGIN, f"{token}{file}--b--\r\n", **kind)
+    status, headers, text = deployed.ada.request("POST", LOGIN, f"{token}{file}--b--\r\n", **kind)
 
     assert status == (413 if size > 10 * MEGABYTE else 200)
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_form_in_chunks_is_read(live):
+def test_a_form_in_chunks_is_read(deployed):
     """Django alone takes it for an empty one."""
     fields = urlencode({"csrfmiddlewaretoken": TOKEN, "username": "nobody", "password": "wrong"})
     chunked = head(f"POST {LOGIN}", "Transfer-Encoding: chunked", *form(0)[1:])
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(fields), fields.encode())
 
-    assert status_of(live.dynos[0], chunked, body) == 200
-    assert status_of(live.dynos[0], chunked, b"0\r\n\r\n") == 403  # no token
+    assert status_of(deployed.dynos[0], chunked, body) == 200
+    assert status_of(deployed.dynos[0], chunked, b"0\r\n\r\n") == 403  # no token
 
 
 # --- Lines that a client would write to the log
@@ -123,9 +123,9 @@ FORGED = [
 LINE = re.compile(r"[A-Z]{3,8} |\[\d{4}-|  |$")
 
 
-def test_no_line_of_a_strangers_own(live):
+def test_no_line_of_a_strangers_own(deployed):
     """Neither in gunicorn's log nor in Django's; the access log has the path as it was sent."""
-    dyno = live.dynos[0]
+    dyno = deployed.dynos[0]
     lines = lines_of(dyno, lambda: [status_of(dyno, head(*it)) for it in FORGED])
 
     assert len(lines) > len(FORGED)
@@ -139,18 +139,18 @@ def test_no_line_of_a_strangers_own(live):
     assert ids and all(re.fullmatch(r"[0-9a-f]{32}|-", it) for it in ids), ids
 
 
-def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(live):
+def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(deployed):
     """Such as one with the browser in it, which is a header's raw text."""
     arguments = "--access-logfile - --access-logformat '%(m)s %(a)s'"
-    with live.alone(GUNICORN_CMD_ARGS=arguments) as dyno:
+    with deployed.alone(GUNICORN_CMD_ARGS=arguments) as dyno:
         agent = "User-Agent: x\x85ERROR forged\x9b2J"
         lines = lines_of(dyno, lambda: status_of(dyno, head("GET /healthz", agent)))
 
     assert "GET x\\x85ERROR forged\\x9b2J" in lines, lines
 
 
-def test_the_request_id_of_the_router_is_kept(live):
-    dyno = live.dynos[0]
+def test_the_request_id_of_the_router_is_kept(deployed):
+    dyno = deployed.dynos[0]
     lines = lines_of(
         dyno, lambda: status_of(dyno, head("GET /nothing/", "X-Request-Id: Root=1-a/b+c:d"))
     )

@@ -199,7 +199,7 @@ def status_of(port, request):
         return int(connection.makefile("rb").readline().split()[1])
 
 
-def statuses(live, examples):
+def statuses(deployed, examples):
     """Return how often each status was the answer to so many requests."""
     counts = Counter()
 
@@ -212,7 +212,7 @@ def statuses(live, examples):
     )
     @given(request)
     def ask(request):
-        status = status_of(live.dynos[0].port, request)
+        status = status_of(deployed.dynos[0].port, request)
         counts[status] += 1
         assert status < 500, request
 
@@ -259,24 +259,24 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_known_odd_requests(live, name):
+def test_known_odd_requests(deployed, name):
     method, path, headers, fields, status = KNOWN[name]
     form = {"username": name[:30], "password": "wrong"} | fields | {"csrfmiddlewaretoken": TOKEN}
 
     request = sent((method, path, TOKENS | headers, encoded(form)), in_chunks=False)
 
-    assert status_of(live.dynos[0].port, request) == status
+    assert status_of(deployed.dynos[0].port, request) == status
 
 
-def test_odd_requests(live):
-    counts = statuses(live, 300)
+def test_odd_requests(deployed):
+    counts = statuses(deployed, 300)
 
     assert counts.keys() >= {200, 302, 400, 403, 404}
 
 
 @pytest.mark.exotic
-def test_ten_thousand_odd_requests(live, record_property):
-    counts = statuses(live, 10_000)
+def test_ten_thousand_odd_requests(deployed, record_property):
+    counts = statuses(deployed, 10_000)
 
     told = ", ".join(f"{status}: {count:,}" for status, count in sorted(counts.items()))
     record_property("figure", ("10,000 odd requests", f"no 500; {told}"))

@@ -23,9 +23,9 @@ def guess(dyno, name, address="198.51.100.7"):
     return status_of(dyno, request, fields.encode(), seconds=60)
 
 
-def test_guesses_at_once(live, tell):
+def test_guesses_at_once(deployed, tell):
     """Those that are on their way together are not counted yet."""
-    dyno = live.dynos[0]
+    dyno = deployed.dynos[0]
     with ThreadPoolExecutor(50) as pool:
         answers = [*pool.map(lambda _: guess(dyno, "ada", "198.51.100.8"), range(50))]
 
@@ -37,7 +37,7 @@ def test_guesses_at_once(live, tell):
 
 
 @pytest.mark.exotic
-def test_guesses_for_a_new_name_each_time(live, tell):
+def test_guesses_for_a_new_name_each_time(deployed, tell):
     """By fifty connections from one address, while others come."""
     answers, enough = [], threading.Event()
 
@@ -47,17 +47,17 @@ def test_guesses_for_a_new_name_each_time(live, tell):
             count += 1
             answers.append(guess(dyno, f"name{number}-{count}"))
 
-    def visit(_):
+    def request(_):
         began = time.monotonic()
         Client(dyno.port).get(**HTTPS)
         return time.monotonic() - began
 
-    with live.alone() as dyno, ThreadPoolExecutor(51) as pool:
-        calm = statistics.median(map(visit, range(50)))
+    with deployed.alone() as dyno, ThreadPoolExecutor(51) as pool:
+        calm = statistics.median(map(request, range(50)))
         attackers = [pool.submit(attack, number) for number in range(50)]
         try:
             wait_until(lambda: len(answers) >= 100, 60)  # the first fifty are evaluated
-            seconds = statistics.median(map(visit, range(50)))
+            seconds = statistics.median(map(request, range(50)))
         finally:
             enough.set()
         for attacker in attackers:

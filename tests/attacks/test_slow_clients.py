@@ -17,9 +17,9 @@ def others(dyno, count=20):
     return [responds_within_a_second(dyno) for _ in range(count)].count(True)
 
 
-def test_clients_that_stay_on_closed_connections(live, tell):
+def test_clients_that_stay_on_closed_connections(deployed, tell):
     """A worker that waits for them to go does nothing else: with gunicorn's own 2 s, for each."""
-    with live.alone() as dyno, ExitStack() as stay:
+    with deployed.alone() as dyno, ExitStack() as stay:
         for _ in range(30):
             connection = socket.create_connection(("127.0.0.1", dyno.port), 30)
             stay.enter_context(connection).sendall(head("GET /healthz", "Connection: close"))
@@ -62,9 +62,9 @@ def is_closed(connection):
 
 @pytest.mark.exotic
 @pytest.mark.parametrize("what", [heads, bodies, readers])
-def test_clients_that_fall_silent(live, tell, what):
+def test_clients_that_fall_silent(deployed, tell, what):
     """The server closes their connections, four at a time in each worker, after 10 seconds."""
-    with live.alone() as dyno, ExitStack() as silent:
+    with deployed.alone() as dyno, ExitStack() as silent:
         connections = [silent.enter_context(socket.socket()) for _ in range(16)]
         for connection in connections:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -87,8 +87,8 @@ def test_clients_that_fall_silent(live, tell, what):
 
 
 @pytest.mark.exotic
-def test_idle_connections(live, tell):
-    with live.alone() as dyno, ExitStack() as idle:
+def test_idle_connections(deployed, tell):
+    with deployed.alone() as dyno, ExitStack() as idle:
         for _ in range(3000):
             idle.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
         began = time.monotonic()

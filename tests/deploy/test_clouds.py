@@ -17,10 +17,10 @@ import yaml
 from support.client import HTTPS, Client
 from support.generated import BIN, QUICK_PASSWORDS, QUICK_STATIC_FILES, procfile
 from support.platforms import (
+    CLIENT,
     FORGED,
     NAMES,
     PROXY,
-    VISITOR,
     block,
     builder,
     check_address,
@@ -76,7 +76,7 @@ def test_cloud_run(cloned, fakes, postgres):
         options["--image"] in " ".join(service)
         and "--startup-probe=httpGet.path=/readyz" in service
     )
-    check_address(cloned, variables, **{"X-Forwarded-For": VISITOR})
+    check_address(cloned, variables, **{"X-Forwarded-For": CLIENT})
     # The URL of the database is a socket's.
     url = (
         re.search('"(postgres://.+?)"', once)[1].replace("$PROJECT", "p").replace("$PASSWORD", "x")
@@ -100,7 +100,7 @@ def test_fly(cloned, postgres):
     service = config["http_service"]
     assert service["force_https"] and service["checks"][0]["path"] == "/healthz"
     assert f"PORT={service['internal_port']} " in block("container", "`Dockerfile`")
-    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {VISITOR}, {PROXY}"})
+    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {CLIENT}, {PROXY}"})
 
 
 def test_app_platform(cloned, postgres):
@@ -115,7 +115,7 @@ def test_app_platform(cloned, postgres):
     (service,), (job,) = spec["services"], spec["jobs"]
     assert job["kind"] == "PRE_DEPLOY" and service["health_check"] == {"http_path": "/healthz"}
     check_release(cloned, shlex.split(job["run_command"]), variables)
-    sent = {"X-Forwarded-For": FORGED, "DO-Connecting-IP": VISITOR}
+    sent = {"X-Forwarded-For": FORGED, "DO-Connecting-IP": CLIENT}
     check_address(cloned, variables, **sent)
     # The example's secrets are replaced one after the other.
     put(cloned, "app-platform", ".do/app.yaml")
@@ -143,7 +143,7 @@ def test_azure(cloned, fakes, postgres, tmp_path):
     check_release(cloned, started[6:], variables)
     (settings,) = (it for it in calls() if "appsettings" in it)
     assert {it.split("=")[0] for it in settings if it.isupper() or "=" in it} >= NAMES
-    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {VISITOR}:50123"})
+    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {CLIENT}:50123"})
     path = make("az", "docker", fails_at="run")
     assert cloned.run("bash", "deploy", env={"PATH": path}).returncode == 1
     assert calls()[-1][:2] == ["docker", "run"]
@@ -176,7 +176,7 @@ def test_kamal(cloned, fakes, tmp_path):
     put(cloned, "kamal", "project/settings.py")
     cloned.add_settings(QUICK_PASSWORDS)
     check_release(cloned, words, variables)
-    check_address(cloned, variables, **{"X-Forwarded-For": VISITOR})
+    check_address(cloned, variables, **{"X-Forwarded-For": CLIENT})
 
 
 def test_elastic_beanstalk(cloned, site, postgres, tmp_path):
@@ -218,7 +218,7 @@ def test_elastic_beanstalk(cloned, site, postgres, tmp_path):
     released = release()
     assert "Applying identity.0001_initial... OK" in released.out, released.out
     assert (cloned.path / "staticfiles").exists()
-    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {VISITOR}, {PROXY}"})
+    check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {CLIENT}, {PROXY}"})
 
 
 def test_pythonanywhere(site, serve, free_port, tmp_path):
@@ -264,5 +264,5 @@ def test_pythonanywhere(site, serve, free_port, tmp_path):
     check_http_goes_to_https(front)
     check_pages(front, **HTTPS)
     cloned = type(source)(app)
-    sent = {"X-Forwarded-For": FORGED, "X-Real-IP": VISITOR}
+    sent = {"X-Forwarded-For": FORGED, "X-Real-IP": CLIENT}
     check_address(cloned, bare, **sent)

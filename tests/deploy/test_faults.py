@@ -1,4 +1,4 @@
-"""What goes wrong on release day and after it, while visitors come: each request is counted."""
+"""Faults while clients send requests: a killed worker, a database that stops, and others."""
 
 import json
 import os
@@ -24,35 +24,35 @@ LOAD = ROOT / "tests" / "support" / "load.py"
 
 
 @pytest.fixture
-def visits(live, record_property):
-    """Return a context manager: visitors come for as long as it lasts, and are counted.
+def load(deployed, record_property):
+    """Return a context manager: clients send requests for as long as it lasts, and are counted.
 
     What was counted is a row of the table at the end of the run: pytest_terminal_summary.
     """
 
     @contextmanager
-    def visitors(name, path="/", status=200, at_least=200):
-        command = [sys.executable, LOAD, live.router.url + path, live.router.certificate, HOST,
-                   live.ada.cookie(), status, at_least]  # fmt: skip
+    def under_load(name, path="/", status=200, at_least=200):
+        command = [sys.executable, LOAD, deployed.router.url + path, deployed.router.certificate, HOST,
+                   deployed.ada.cookie(), status, at_least]  # fmt: skip
         counts = SimpleNamespace()
-        before = live.router.requests
+        before = deployed.router.requests
         with subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
-            wait_until(lambda: live.router.requests >= before + at_least // 4)
+            wait_until(lambda: deployed.router.requests >= before + at_least // 4)
             yield counts
             vars(counts).update(json.loads(process.communicate(timeout=120)[0]))
         record_property("fault", {"fault": name} | vars(counts))
 
-    return visitors
+    return under_load
 
 
-def test_a_worker_is_killed(live, visits):
+def test_a_worker_is_killed(deployed, load):
     """It loses what it held and had queued, and nothing after that."""
-    dyno, router = live.dynos[0], live.router
+    dyno, router = deployed.dynos[0], deployed.router
     before = len(router.errors)
-    with visits("a worker is killed", at_least=1000) as counts:
+    with load("a worker is killed", at_least=1000) as counts:
         with router.changed:  # nothing new is sent until it is gone
             worker = dyno.workers()[0]
             held = router.in_flight[dyno.port]
@@ -64,28 +64,28 @@ def test_a_worker_is_killed(live, visits):
     assert counts.failed <= held, router.errors[before:]
 
 
-def test_rolling_restart(live, visits):
+def test_rolling_restart(deployed, load):
     """The router takes a dyno out, lets it answer, and only then is it sent SIGTERM."""
-    before = len(live.router.errors)
+    before = len(deployed.router.errors)
     ends = []
-    with visits("rolling restart", at_least=2000) as counts:
-        for number, dyno in enumerate(live.dynos):
-            live.router.take_out(dyno.port)
+    with load("rolling restart", at_least=2000) as counts:
+        for number, dyno in enumerate(deployed.dynos):
+            deployed.router.take_out(dyno.port)
             ends.append(dyno.stop())
-            live.dynos[number] = live.start(f"web.{number + 1}", dyno.port)
-            live.router.put_in(dyno.port)
+            deployed.dynos[number] = deployed.start(f"web.{number + 1}", dyno.port)
+            deployed.router.put_in(dyno.port)
 
     assert counts.sent >= 2000
-    assert counts.failed == 0, live.router.errors[before:]
+    assert counts.failed == 0, deployed.router.errors[before:]
     assert [code for code, _ in ends] == [0, 0]
     assert max(seconds for _, seconds in ends) < 5, ends
 
 
-def test_sigterm_while_a_request_is_on_its_way(live):
+def test_sigterm_while_a_request_is_on_its_way(deployed):
     """It is answered, and gunicorn ends well."""
     body = b"username=ada&password=wrong"
     with (
-        live.alone() as dyno,
+        deployed.alone() as dyno,
         socket.create_connection(("127.0.0.1", dyno.port), 30) as connection,
     ):
         connection.sendall(head("POST /admin/login/", *form(len(body))) + body[:10])
@@ -101,38 +101,40 @@ def test_sigterm_while_a_request_is_on_its_way(live):
     assert code == 0
 
 
-def test_the_database_stops_and_comes_back(live, visits, postgres):
+def test_the_database_stops_and_comes_back(deployed, load, postgres):
     """Without it a page that wants it fails at once; with it, all is as it was."""
     database = {"path": "/admin/", "at_least": 200}
     postgres.stop()
     try:
-        with visits("the database is stopped", status=500, **database) as stopped:
+        with load("the database is stopped", status=500, **database) as stopped:
             pass
-        assert [Client(live.dynos[0].port).get(path)[0] for path in ("/healthz", "/readyz")] == [
+        assert [
+            Client(deployed.dynos[0].port).get(path)[0] for path in ("/healthz", "/readyz")
+        ] == [
             200,
             503,
         ]
     finally:
         postgres.start()
-    with visits("the database is back", **database) as back:
+    with load("the database is back", **database) as back:
         pass
-    assert Client(live.dynos[0].port).get("/readyz")[0] == 200
+    assert Client(deployed.dynos[0].port).get("/readyz")[0] == 200
     postgres.stop()
     postgres.start()
-    with visits("the database was restarted", **database) as restarted:
+    with load("the database was restarted", **database) as restarted:
         pass
 
     assert stopped.failed == back.failed == restarted.failed == 0
     assert stopped.slowest < 3
 
 
-def test_a_database_that_never_answers(live, visits):
+def test_a_database_that_never_answers(deployed, load):
     """Connecting fails after connect_timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgres://ada@127.0.0.1:{silent.getsockname()[1]}/site?sslmode=disable"
         with (
-            live.alone(DATABASE_URL=address) as dyno,
-            visits("the database is silent", "/admin/", status=500, at_least=16) as silence,
+            deployed.alone(DATABASE_URL=address) as dyno,
+            load("the database is silent", "/admin/", status=500, at_least=16) as silence,
         ):
             began = time.monotonic()
             assert [Client(dyno.port).get(path)[0] for path in ("/healthz", "/readyz")] == [
@@ -146,11 +148,11 @@ def test_a_database_that_never_answers(live, visits):
 
 
 @pytest.mark.exotic
-def test_a_database_that_acknowledges_and_stays_silent(live, postgres, record_property):
+def test_a_database_that_acknowledges_and_stays_silent(deployed, postgres, record_property):
     """Nothing bounds it, as docs/decisions.md says: requests wait for as long as it lasts."""
-    with live.alone() as dyno, ThreadPoolExecutor(16) as clients:
+    with deployed.alone() as dyno, ThreadPoolExecutor(16) as clients:
         ask = partial(Client(dyno.port).get, "/readyz", seconds=60)
-        database = urlsplit(live.app.config["DATABASE_URL"]).path[1:]
+        database = urlsplit(deployed.app.config["DATABASE_URL"]).path[1:]
         backends = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
         idle = set(postgres.execute(backends).split())  # the other dynos'
         stopped = []
@@ -177,15 +179,15 @@ def test_a_database_that_acknowledges_and_stays_silent(live, postgres, record_pr
     record_property("fault", {"fault": "the database acknowledges only"} | counts)
 
 
-def test_the_tracker_hangs(live, visits):
-    live.tracker.mode = "hanging"
+def test_the_tracker_hangs(deployed, load):
+    deployed.tracker.mode = "hanging"
     try:
-        with visits("the tracker hangs", at_least=500) as counts:
+        with load("the tracker hangs", at_least=500) as counts:
             for _ in range(10):
                 began = time.monotonic()
-                assert live.boom()[1] == 500
+                assert deployed.boom()[1] == 500
                 assert time.monotonic() - began < 1
     finally:
-        live.tracker.mode = "ok"
+        deployed.tracker.mode = "ok"
 
     assert counts.failed == 0

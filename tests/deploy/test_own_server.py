@@ -41,15 +41,15 @@ def server(site, tmp_path):
 
 
 def set_up(server):
-    """Type what the page has root type once, with its files in their places, until it is live."""
+    """Type what the page has root type once, with its files in their places, until it is first."""
     once = server.type(block("server", "As root, once"))
     assert once.returncode == 0, once.out
     for lead, text in blocks("server").items():
         if lead.startswith("`/"):
             server.put(lead.split("`")[1], text)
-    live = server.type(block("server", "As root, the first deploy"))
-    assert live.returncode == 0, live.out
-    assert "test is successful" in live.out and "Applying identity.0001_initial... OK" in live.out
+    first = server.type(block("server", "As root, the first deploy"))
+    assert first.returncode == 0, first.out
+    assert "test is successful" in first.out and "Applying identity.0001_initial... OK" in first.out
 
 
 def check_unit(server, web):
@@ -128,7 +128,7 @@ def test_a_server_of_your_own(server, postgres, serve):
     gunicorn, https_port = server.ports["gunicorn"], server.ports["https"]
     serve(Site(folder), *command, env={"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}, port=gunicorn)
     serve(Site(server.root), *server.nginx, port=https_port)
-    # Whatever a visitor says of scheme and address:
+    # Whatever a client says of scheme and address:
     check_http_goes_to_https(Client(server.ports["http"], "www.example.com"), **HTTPS)
     front = Client(https_port, "www.example.com", tls=True)
     check_pages(front, **{"X-Forwarded-Proto": "http"})

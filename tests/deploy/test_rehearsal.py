@@ -1,7 +1,7 @@
-"""Release day, rehearsed: build, release, two dynos behind a router, and what a visitor sees.
+"""The first deploy, rehearsed: build, release, two dynos behind a router, and their responses.
 
 On the committed files alone, with a real Postgres and under the variables of Heroku's buildpack.
-What goes wrong on such days is in test_faults.py, who means harm in test_abuse.py.
+Faults are in test_faults.py, attacks in tests/attacks/.
 """
 
 import re
@@ -77,27 +77,29 @@ def test_release(app, postgres):
     assert "No migrations to apply." in second.stdout
 
 
-def test_who_logs_in_at_one_dyno_goes_on_at_the_other(live):
-    one, other = (dyno.port for dyno in live.dynos)
-    person = Client(live.router.server_port, tls=True)
-    live.router.take_out(other)
+def test_who_logs_in_at_one_dyno_goes_on_at_the_other(deployed):
+    one, other = (dyno.port for dyno in deployed.dynos)
+    person = Client(deployed.router.server_port, tls=True)
+    deployed.router.take_out(other)
     try:
         assert person.log_in("ada") == 302
-        live.router.put_in(other)
-        live.router.take_out(one)
+        deployed.router.put_in(other)
+        deployed.router.take_out(one)
         status, _, page = person.get("/admin/")
     finally:
-        live.router.ports[:] = [one, other]
+        deployed.router.ports[:] = [one, other]
 
     assert status == 200 and "Site administration" in page
 
 
-def test_what_a_visitor_sees(live):
-    status, headers, _ = Client(live.dynos[0].port).get("/page/", **{"X-Forwarded-Proto": "http"})
+def test_what_a_client_sees(deployed):
+    status, headers, _ = Client(deployed.dynos[0].port).get(
+        "/page/", **{"X-Forwarded-Proto": "http"}
+    )
     assert (status, headers["Location"]) == (301, f"https://{HOST}/page/")
 
-    visitor = Client(live.router.server_port, tls=True)
-    status, headers, page = visitor.get("/")
+    client = Client(deployed.router.server_port, tls=True)
+    status, headers, page = client.get("/")
     assert status == 200 and "<h1>My Site</h1>" in page
     assert headers["Strict-Transport-Security"] == "max-age=3600; includeSubDomains; preload"
 
@@ -108,14 +110,14 @@ def test_what_a_visitor_sees(live):
         ("/healthz", "10.0.0.1", 200, "ok"),
         ("/readyz", "10.0.0.1", 200, "ok"),
     ):
-        answer = visitor.get(path, Host=host)
+        answer = client.get(path, Host=host)
         assert answer[0] == status and words in answer[2]
 
 
-def test_static_files(live):
+def test_static_files(deployed):
     """They have a hash in their names, may be kept for ever, and come compressed."""
-    visitor = Client(live.router.server_port, tls=True)
-    pages = visitor.get("/")[2] + visitor.get("/admin/login/")[2]
+    client = Client(deployed.router.server_port, tls=True)
+    pages = client.get("/")[2] + client.get("/admin/login/")[2]
     links = re.findall(r'(?:href|src)="(/static/.+?)"', pages)
 
     assert len(links) > 5
@@ -124,7 +126,7 @@ def test_static_files(live):
         sizes = {}
         for encoding in ("br", "gzip", "identity"):
             accept = HTTPS | {"Accept-Encoding": encoding}
-            status, headers, _ = Client(live.dynos[0].port).get(link, **accept)
+            status, headers, _ = Client(deployed.dynos[0].port).get(link, **accept)
             assert status == 200
             assert headers["Cache-Control"] == "max-age=315360000, public, immutable"
             assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -133,31 +135,31 @@ def test_static_files(live):
             sizes[headers.get("Content-Encoding", "identity")] = int(headers["Content-Length"])
         if sizes["identity"] > 500:
             assert sizes["br"] < sizes["gzip"] < sizes["identity"]
-    assert visitor.get("/static/site.css")[0] == 200  # what 500.html links
+    assert client.get("/static/site.css")[0] == 200  # what 500.html links
 
 
-def check_boom(live):
+def check_boom(deployed):
     """For staff it is one item and one traceback; others are sent to the login, and nothing is reported."""
-    live.tracker.items.clear()
-    with live.alone() as dyno:
-        visitor = Client(live.router.server_port, tls=True)
-        assert visitor.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
-        request_id, status = live.boom()
-        live.tracker.wait_for(1)
+    deployed.tracker.items.clear()
+    with deployed.alone() as dyno:
+        client = Client(deployed.router.server_port, tls=True)
+        assert client.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
+        request_id, status = deployed.boom()
+        deployed.tracker.wait_for(1)
 
     assert status == 500
-    (text,) = live.tracker.texts(live.app.folder / ".venv" / "bin" / "python")
-    assert "Boom!" in text and request_id in text and live.commit in text
+    (text,) = deployed.tracker.texts(deployed.app.folder / ".venv" / "bin" / "python")
+    assert "Boom!" in text and request_id in text and deployed.commit in text
     log = dyno.text()
     assert log.count("Traceback (most recent call last)") == log.count("RuntimeError: Boom!") == 1
     assert f"ERROR django.request [{request_id}] Internal Server Error: /boom/" in log
     assert re.search(rf"^GET /boom/ 500 \d+ms request_id={request_id}$", log, re.MULTILINE)
 
 
-def test_boom(live):
-    check_boom(live)
+def test_boom(deployed):
+    check_boom(deployed)
 
 
 def test_boom_with_sentry(app, postgres, tmp_path):
-    with on_heroku(app("sentry"), "sentry", postgres, tmp_path) as live:
-        check_boom(live)
+    with on_heroku(app("sentry"), "sentry", postgres, tmp_path) as deployed:
+        check_boom(deployed)

@@ -87,18 +87,18 @@ def test_server(served, postgres, server, kind, answers_at_sigterm):
     with FakeTracker(kind) as tracker:
         failing = served(server, tracker)
 
-        stylesheet = re.search(r'href="(/static/.+?\.css)"', failing.visit("/")[2])[1]
-        assert "immutable" in failing.visit(stylesheet)[1]["Cache-Control"]
+        stylesheet = re.search(r'href="(/static/.+?\.css)"', failing.request("/")[2])[1]
+        assert "immutable" in failing.request(stylesheet)[1]["Cache-Control"]
         assert Client(failing.port).get(Host=HOST)[0] == 301
-        assert failing.visit("/", Host="stranger.example.org")[0] == 400
-        assert failing.visit("/healthz", Host="10.0.0.1")[::2] == (200, "ok")
-        with ThreadPoolExecutor(20) as visitors:
-            answers = visitors.map(lambda _: failing.visit("/readyz")[0], range(100))
+        assert failing.request("/", Host="stranger.example.org")[0] == 400
+        assert failing.request("/healthz", Host="10.0.0.1")[::2] == (200, "ok")
+        with ThreadPoolExecutor(20) as clients:
+            answers = clients.map(lambda _: failing.request("/readyz")[0], range(100))
             assert set(answers) == {200}
         count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = 'site{failing.port}'"
         assert int(postgres.execute(count)) <= 8
 
-        status, _, page = failing.visit("/crash/secret/", **{"X-Request-Id": "a-crash"})
+        status, _, page = failing.request("/crash/secret/", **{"X-Request-Id": "a-crash"})
         assert status == 500 and "Something went wrong" in page
         tracker.wait_for(1)
         log = failing.log()

@@ -1,4 +1,4 @@
-"""A walk through README.md and the README that is generated, from nothing to a site that is live.
+"""A walk through README.md and the README that is generated, from nothing to a site that is deployed.
 
 The commands are run as they stand there, in an empty folder and with an empty home. Heroku is
 simulated, as in test_rehearsal.py; `heroku` itself by heroku_cli.py.

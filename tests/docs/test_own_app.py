@@ -70,38 +70,38 @@ def test_an_old_site_moves_in_by_the_steps_of_the_page(mover, postgres, free_por
     assert "Traceback" not in dyno.text()
 
 
-def look_around(visitor, ada):
-    """Look at the site as a visitor does, and write a post as Ada does."""
-    assert "Guten Tag" in visitor.get("/")[2]
-    status, headers, page = visitor.get("/blog/")
+def look_around(client, ada):
+    """Look at the site as a client does, and write a post as Ada does."""
+    assert "Guten Tag" in client.get("/")[2]
+    status, headers, page = client.get("/blog/")
     assert status == 200 and "&quot;auth.user&quot;" in page and "<title>Blog" in page
     nonce = re.search("style-src [^;]*'nonce-(.+?)'", headers["Content-Security-Policy"])[1]
     assert f'<style nonce="{nonce}">' in page
     for name in ("blog/blog", "css/style"):
         style = re.search(rf'href="(/static/{name}\..+?\.css)"', page)[1]
-        assert visitor.get(style)[1]["Cache-Control"].endswith("immutable")
-    status, headers, page = visitor.get("/blog/2/")
+        assert client.get(style)[1]["Cache-Control"].endswith("immutable")
+    status, headers, page = client.get("/blog/2/")
     assert status == 200 and "by ada" in page and "<h1>Café</h1>" in page
     nonce = re.search("script-src [^;]*'nonce-(.+?)'", headers["Content-Security-Policy"])[1]
     assert f'<script nonce="{nonce}">' in page
-    assert "Café" not in visitor.get("/blog/by/grace/")[2]
-    assert "Page not found" in visitor.get("/nothing/")[2]
-    login = visitor.get("/blog/new/")[1]["Location"]
+    assert "Café" not in client.get("/blog/by/grace/")[2]
+    assert "Page not found" in client.get("/nothing/")[2]
+    login = client.get("/blog/new/")[1]["Location"]
     assert login == "/accounts/login/?next=/blog/new/"
-    assert "Willkommen zurück" in visitor.get(login)[2]
-    assert visitor.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
+    assert "Willkommen zurück" in client.get(login)[2]
+    assert client.get("/boom/")[1]["Location"] == "/admin/login/?next=/boom/"
 
-    visitor.get("/accounts/sign-up/")
+    client.get("/accounts/sign-up/")
     form = {"username": "new", "email": "n@example.com"}
     form |= {"password1": PASSWORD, "password2": PASSWORD}
-    assert visitor.post("/accounts/sign-up/", form)[1]["Location"] == "/accounts/profile/"
-    assert "Profil von new" in visitor.get("/accounts/profile/")[2]
+    assert client.post("/accounts/sign-up/", form)[1]["Location"] == "/accounts/profile/"
+    assert "Profil von new" in client.get("/accounts/profile/")[2]
 
     ada.get(login)
     form = {"username": "ada", "password": PASSWORD}
     assert ada.post("/accounts/login/", form)[1]["Location"] == "/blog/"
     assert ada.post("/blog/new/", {"title": "Fourth", "body": "Hello"})[1]["Location"] == "/blog/4/"
-    assert "by ada" in visitor.get("/blog/4/")[2]
+    assert "by ada" in client.get("/blog/4/")[2]
 
 
 @pytest.mark.exotic

@@ -5,7 +5,7 @@ import re
 import shlex
 
 import pytest
-from support.browser import CHROMIUM_FLAGS, Visitor, chromium
+from support.browser import CHROMIUM_FLAGS, User, chromium
 from support.client import PASSWORD
 from support.generated import CHECK_DEPLOY, ROOT, unused_port
 
@@ -64,14 +64,14 @@ def log_in(page):
     page.wait_for_url("**/admin/")
 
 
-def visit_unfold(page):
+def open_unfold(page):
     """Open the list of users; return whether Alpine.js hides the list of shortcuts."""
     log_in(page)
     page.goto("/admin/identity/user/", wait_until="networkidle")
     return not page.locator("[x-show=shortcutsOpen]").first.is_visible()
 
 
-def visit_export(page):
+def open_export(page):
     """Export the rows of all pages; return whether “Select all” clears the boxes of the fields."""
     log_in(page)
     page.goto("/admin/contenttypes/contenttype/")
@@ -84,7 +84,7 @@ def visit_export(page):
     return page.locator(".selectable-field-export-row :checked").count() == 0
 
 
-def visit_github(page):
+def open_github(page):
     """Press the provider's button; return whether the browser asks GitHub."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -95,22 +95,22 @@ def visit_github(page):
     return any(url.startswith("https://github.com/login/oauth/authorize") for url in asked)
 
 
-def visit(own, serve, open_pages):
+def open_in_browser(own, serve, open_pages):
     """Return whether the package works, and the violations that Chromium reports."""
     port = unused_port()
     command = f"{own.python} manage.py runserver --noreload {port}"
     serve(own, *command.split(), env={"PATH": os.environ["PATH"]}, port=port)
     with chromium() as browser:
-        visitor = Visitor(browser, f"http://127.0.0.1:{port}", own.path)
-        works = open_pages(visitor.page)
-        return works, [text for text, _ in visitor.errors if "Content Security Policy" in text]
+        user = User(browser, f"http://127.0.0.1:{port}", own.path)
+        works = open_pages(user.page)
+        return works, [text for text, _ in user.errors if "Content Security Policy" in text]
 
 
 # For each package: how to use it in the browser, and lines that an owner adds to a file.
 CASES = {
-    "django-unfold": (visit_unfold, "identity/admin.py", ""),
-    "django-import-export": (visit_export, "identity/admin.py", EXPORTED),
-    "django-allauth": (visit_github, "project/settings.py", GITHUB),
+    "django-unfold": (open_unfold, "identity/admin.py", ""),
+    "django-import-export": (open_export, "identity/admin.py", EXPORTED),
+    "django-allauth": (open_github, "project/settings.py", GITHUB),
 }
 
 
@@ -129,11 +129,11 @@ def test_package_needs_its_lines(site, make_copy, environment, serve, monkeypatc
         done = own.run(own.python, "manage.py", *command.split(), env=environment)
         assert done.returncode == 0, done.out
 
-    works, violations = visit(own, serve, open_pages)
+    works, violations = open_in_browser(own, serve, open_pages)
     assert violations and not works
 
     follow(own, environment, [*(steps(ADMIN) if f"[{ADMIN}]" in SECTIONS[section] else []), policy])
-    works, violations = visit(own, serve, open_pages)
+    works, violations = open_in_browser(own, serve, open_pages)
     assert works and not violations, violations
     done = own.run(own.python, *CHECK_DEPLOY, env=own.production(EMAIL_URL=MAIL))
     assert done.returncode == 0, done.out

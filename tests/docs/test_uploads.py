@@ -4,7 +4,7 @@ import re
 import textwrap
 
 import pytest
-from support.browser import Visitor, chromium, go_live
+from support.browser import User, chromium, serve_in_production
 from support.generated import ROOT, unused_port
 from support.router import https
 
@@ -91,20 +91,20 @@ def test_uploads_go_to_a_bucket_and_are_shown(
         "AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "DATABASE_URL": postgres.database("uploads"),
     }
-    live = site.production(**variables)
-    assert site.manage("migrate", env=live).returncode == 0
-    uploaded = site.shell(UPLOAD, env=live)
+    production = site.production(**variables)
+    assert site.manage("migrate", env=production).returncode == 0
+    uploaded = site.shell(UPLOAD, env=production)
     assert uploaded.returncode == 0, uploaded.out
     first, second = uploaded.stdout.split()
     assert first == "photos/dot.gif" and second != first
     collect(site)
-    go_live(site, serve, free_port, **variables)
+    serve_in_production(site, serve, free_port, **variables)
     with chromium() as browser, https(tmp_path, free_port) as router:
-        visitor = Visitor(browser, router.url, tmp_path)
-        visitor.page.goto("/")
+        user = User(browser, router.url, tmp_path)
+        user.page.goto("/")
         sizes = "[...document.images].map((image) => image.naturalWidth)"
-        assert visitor.page.evaluate(sizes) == [1, 1]
-        assert not visitor.errors
+        assert user.page.evaluate(sizes) == [1, 1]
+        assert not user.errors
 
 
 def test_a_bucket_without_a_name_fails_the_checks(own_copy):

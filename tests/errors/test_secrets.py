@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 KINDS = ["rollbar", "sentry"]
 # Where the key of a tracker belongs, and nowhere else.
 AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
-# What a visitor sends. Each {name} is a secret of its own.
+# What a client sends. Each {name} is a secret of its own.
 PATH = "/tell/{path parameter}/?token={query token}&password={query password}&q={query}"
 FORM = ["password", "new_password1", "card_number", "cvc", "token", "otp", "message"]
 JSON = '{{"customer": {{"password": "{JSON password}", "name": "{JSON name}"}}}}'
@@ -56,7 +56,7 @@ def meet_errors(failing):
 
     A form with a file, then JSON, for a view that fails; and a path without a route.
     """
-    cookies = " ".join(failing.visit("/log-in/")[1].get_all("Set-Cookie"))
+    cookies = " ".join(failing.request("/log-in/")[1].get_all("Set-Cookie"))
     failing.secrets["session"] = re.search(r"__Host-sessionid=(\w+)", cookies)[1]
     path = PATH.format_map(failing.secrets)
     headers = {name: value.format_map(failing.secrets) for name, value in HEADERS.items()}
@@ -67,12 +67,12 @@ def meet_errors(failing):
     parts = [f"--edge\r\nContent-Disposition: form-data; {field}\r\n" for field in fields]
     form = "".join([*parts, "--edge--\r\n"])
     headers["Content-Type"] = "multipart/form-data; boundary=edge"
-    assert failing.visit(path, form.encode(), **headers)[0] == 500
+    assert failing.request(path, form.encode(), **headers)[0] == 500
     headers["Content-Type"] = "application/json"
     json = JSON.format_map(failing.secrets)
-    assert failing.visit(path, json.encode(), **headers)[0] == 500
+    assert failing.request(path, json.encode(), **headers)[0] == 500
     path = "/nothing/{path without a route}/".format_map(failing.secrets)
-    assert failing.visit(path, **{"X-Crash": "first"})[0] == 500
+    assert failing.request(path, **{"X-Crash": "first"})[0] == 500
 
 
 def given_away(failing, tracker, serve, database, items=3):
@@ -137,7 +137,7 @@ def test_what_exceptions_quote(failing_site, serve, database, kind, full_text):
         failing.manage("migrate")
         failing.start(serve)
         for name in QUOTED:
-            assert failing.visit(f"/quote/{name}/")[0] == 500
+            assert failing.request(f"/quote/{name}/")[0] == 500
         tracker.wait_for(len(QUOTED))
         received = "".join(tracker.texts(failing.site.python))
 

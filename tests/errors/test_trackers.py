@@ -41,12 +41,12 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
 
         for place in PLACES:
             headers = {"X-Crash": place, "X-Request-Id": f"id-{place}"}
-            assert failing.visit("/crash/secret/", **headers)[0] == 500
-        assert failing.visit("/denied/")[0] == 403
-        assert failing.visit("/missing/")[0] == failing.visit("/nothing/")[0] == 404
-        assert failing.visit("/suspicious/")[0] == 400
-        assert failing.visit("/log-in/", b"no CSRF token")[0] == 403
-        assert failing.visit("/stranger/", Host="stranger.example.org")[0] == 400
+            assert failing.request("/crash/secret/", **headers)[0] == 500
+        assert failing.request("/denied/")[0] == 403
+        assert failing.request("/missing/")[0] == failing.request("/nothing/")[0] == 404
+        assert failing.request("/suspicious/")[0] == 400
+        assert failing.request("/log-in/", b"no CSRF token")[0] == 403
+        assert failing.request("/stranger/", Host="stranger.example.org")[0] == 400
         tracker.wait_for(3)
         reports = tracker.reports(failing.site.python)
 
@@ -65,16 +65,16 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_would_end_a_worker_or_a_stream(failing_site, serve, kind):
-    """Each is an item and a line with the request's id, and the next visitor notices nothing."""
+    """Each is an item and a line with the request's id, and the next client notices nothing."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables["HEROKU_BUILD_COMMIT"] = "built"
         failing.start(serve)
         with pytest.raises(http.client.IncompleteRead):
-            failing.visit("/stream/", **{"X-Request-Id": "id-stream"})
+            failing.request("/stream/", **{"X-Request-Id": "id-stream"})
         for code in (0, 3):
-            assert failing.visit(f"/leave/{code}/", **{"X-Request-Id": f"id-{code}"})[0] == 500
-        assert failing.visit("/healthz")[0] == 200
+            assert failing.request(f"/leave/{code}/", **{"X-Request-Id": f"id-{code}"})[0] == 500
+        assert failing.request("/healthz")[0] == 200
         tracker.wait_for(3)
         told = [summary(kind, report)[:2] for report in tracker.reports(failing.site.python)]
 
@@ -93,8 +93,8 @@ def test_each_crash_is_reported_once_wherever_it_is(failing_site, serve, kind):
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.start(serve)
-        assert failing.visit("/logged/", **{"X-Request-Id": "id-logged"})[0] == 200
-        assert failing.visit("/by-hand/")[0] == 500
+        assert failing.request("/logged/", **{"X-Request-Id": "id-logged"})[0] == 200
+        assert failing.request("/by-hand/")[0] == 500
         command = failing.site.manage("fail", env=failing.variables)
         tracker.wait_for(6)
         found = [texts_of(kind, it) for it in tracker.reports(failing.site.python)]
@@ -119,9 +119,9 @@ def test_texts_that_are_large_or_cannot_be_had(failing_site, serve, kind):
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.start(serve)
-        assert failing.visit("/large/message/")[0] == 200
-        assert failing.visit("/large/exception/")[0] == 500
-        assert failing.visit("/large/unprintable/")[0] == 500
+        assert failing.request("/large/message/")[0] == 200
+        assert failing.request("/large/exception/")[0] == 500
+        assert failing.request("/large/unprintable/")[0] == 500
         tracker.wait_for(3)
         found = [texts_of(kind, it) for it in tracker.reports(failing.site.python)]
 
@@ -138,9 +138,9 @@ def test_a_flood_of_one_error_hides_no_other(failing_site, serve, kind):
         failing.variables["HEROKU_BUILD_COMMIT"] = "built"
         failing.start(serve)
         for _ in range(200):
-            assert failing.visit("/crash/secret/")[0] == 500
+            assert failing.request("/crash/secret/")[0] == 500
         for place in ("first", "last"):
-            assert failing.visit("/crash/secret/", **{"X-Crash": place})[0] == 500
+            assert failing.request("/crash/secret/", **{"X-Crash": place})[0] == 500
         tracker.wait_for(62)
         texts = [summary(kind, report)[0] for report in tracker.reports(failing.site.python)]
 
@@ -154,7 +154,7 @@ def test_commit_where_heroku_gives_the_older_variable(failing_site, serve, kind)
         failing = failing_site(tracker)
         failing.variables["HEROKU_SLUG_COMMIT"] = "older"
         failing.start(serve)
-        failing.visit("/crash/secret/")
+        failing.request("/crash/secret/")
         tracker.wait_for(1)
 
         reports = tracker.reports(failing.site.python)
@@ -175,7 +175,7 @@ def test_off(failing_site, serve, kind, variable, value, reason):
         failing = failing_site(tracker)
         failing.variables[variable] = value
         failing.start(serve)
-        assert failing.visit("/crash/secret/")[0] == 500
+        assert failing.request("/crash/secret/")[0] == 500
         tracker.wait_for(0)
 
     log = failing.log()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
 def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
-    """Checked once more: the committed files alone, under the variables of a live site alone."""
+    """The committed files pass the checks again, with production's variables alone."""
     generated = site(error_tracker, hsts)
     silenced = {"django": 0, "proxy": 1}[hsts]
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.browser import go_live
+from support.browser import serve_in_production
 from support.client import PASSWORD
 from support.router import https
 
@@ -18,8 +18,8 @@ def pictures(shared, request):
 
 
 @pytest.fixture
-def live_url(site, make_copy, collect, postgres, serve, free_port, tmp_path):
-    """Return the address of a live site: Postgres, gunicorn, https, and an account for Ada."""
+def site_url(site, make_copy, collect, postgres, serve, free_port, tmp_path):
+    """Return the URL of a site as in production: Postgres, gunicorn, https, and Ada's account."""
     own = make_copy(site())
     variables = {
         "DATABASE_URL": postgres.database("browser"),
@@ -34,6 +34,6 @@ def live_url(site, make_copy, collect, postgres, serve, free_port, tmp_path):
         done = own.run(own.python, *command, env=own.production(**variables))
         assert done.returncode == 0, done.out
     collect(own)
-    go_live(own, serve, free_port, **variables)
+    serve_in_production(own, serve, free_port, **variables)
     with https(tmp_path, free_port) as router:
         yield router.url

@@ -3,20 +3,20 @@
 import uuid
 
 import pytest
-from support.browser import Visitor, chromium, run_at_home
+from support.browser import User, chromium, serve_in_development
 from support.client import PASSWORD
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_visit_to_the_live_site(live_url, pictures):
+def test_a_visit_to_the_live_site(site_url, pictures):
     """On each page, `sees` checks that the policy stopped nothing and that the console is silent."""
     with chromium() as browser:
-        ada = Visitor(browser, live_url, pictures)
+        ada = User(browser, site_url, pictures)
         logs_in(ada)
         changes_when_she_joined(ada)
         adds_grace(ada)
-        is_not_allowed(Visitor(browser, live_url, pictures))
+        is_not_allowed(User(browser, site_url, pictures))
         deletes_grace(ada)
         meets_error_pages(ada)
         guesses_her_password(ada)
@@ -128,18 +128,18 @@ def guesses_her_password(ada):
 
 def test_pages_at_home(site, make_copy, serve, pictures):
     """Two pages exist only in development, where each error page can be opened, too."""
-    url, _ = run_at_home(make_copy(site()), serve)
+    url, _ = serve_in_development(make_copy(site()), serve)
     with chromium() as browser:
-        visitor = Visitor(browser, url, pictures)
-        visitor.page.goto("/")
-        visitor.sees("My Site")
-        assert visitor.page.locator(".mark").inner_text() == "In development"
-        visitor.finds_it_accessible()
+        user = User(browser, url, pictures)
+        user.page.goto("/")
+        user.sees("My Site")
+        assert user.page.locator(".mark").inner_text() == "In development"
+        user.finds_it_accessible()
         for name in ("400", "403", "403_csrf", "404", "429", "500"):
-            visitor.page.goto(f"/errors/{name}/")
-            assert visitor.status == int(name[:3])
-            assert visitor.page.locator(".mark").inner_text() == name[:3]
-            assert visitor.page.locator("main a").count() == 1, "where to go from here"
+            user.page.goto(f"/errors/{name}/")
+            assert user.status == int(name[:3])
+            assert user.page.locator(".mark").inner_text() == name[:3]
+            assert user.page.locator("main a").count() == 1, "where to go from here"
         for path in ("/errors/400/", "/accounts/login/"):
-            visitor.page.goto(path)
-            visitor.finds_it_accessible()
+            user.page.goto(path)
+            user.finds_it_accessible()

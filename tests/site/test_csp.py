@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from support.browser import Visitor, chromium, go_live, run_at_home
+from support.browser import User, chromium, serve_in_development, serve_in_production
 from support.router import https
 
 pytestmark = pytest.mark.slow
@@ -41,16 +41,16 @@ def reports(terminal, count=1, within=10):
     return sorted(re.findall("CSP stopped .+", text))
 
 
-def background(visitor):
+def background(user):
     """Open the home page while the CDN has a style sheet for it, and return its colour."""
-    visitor.context.route(
+    user.context.route(
         f"{CDN}/x.css",
         lambda route: route.fulfill(
             content_type="text/css", body="body { background: springgreen }"
         ),
     )
-    visitor.page.goto("/")
-    return visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    user.page.goto("/")
+    return user.page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
 STYLE_SRC = f'"style-src": [CSP.SELF, CSP.NONCE, "{CDN}"],'
@@ -60,8 +60,8 @@ def test_csp_report_has_the_line_that_allows_a_style_sheet(site, make_copy, serv
     own = make_copy(site())
     add_to_home_page(own, STYLE_SHEET)
     with chromium() as browser:
-        url, terminal = run_at_home(own, serve)
-        assert background(Visitor(browser, url, pictures)) != SPRING_GREEN
+        url, terminal = serve_in_development(own, serve)
+        assert background(User(browser, url, pictures)) != SPRING_GREEN
         (report,) = reports(terminal)
         stopped, advice = report.split(
             " To allow it, give its tag a nonce, or write in SECURE_CSP: "
@@ -70,10 +70,10 @@ def test_csp_report_has_the_line_that_allows_a_style_sheet(site, make_copy, serv
         assert advice == STYLE_SRC
 
         allow(own, advice)
-        url, terminal = run_at_home(own, serve)
-        visitor = Visitor(browser, url, pictures)
-        assert background(visitor) == SPRING_GREEN
-        visitor.sees("My Site")
+        url, terminal = serve_in_development(own, serve)
+        user = User(browser, url, pictures)
+        assert background(user) == SPRING_GREEN
+        user.sees("My Site")
         assert reports(terminal, within=1) == []
 
 
@@ -105,14 +105,14 @@ def test_csp_report_names_the_directive_and_what_to_write(site, make_copy, serve
         (own.path / f"templates/{number}.html").write_text(page)
     with (own.path / "project" / "urls.py").open("a") as urls:
         urls.write(PAGES)
-    url, terminal = run_at_home(own, serve)
+    url, terminal = serve_in_development(own, serve)
     with chromium() as browser:
-        visitor = Visitor(browser, url, pictures)
+        user = User(browser, url, pictures)
         for number, (_, button, *words) in enumerate(STOPPED.values()):
             terminal.write_text("")
-            visitor.page.goto(f"/stopped/{number}/")
+            user.page.goto(f"/stopped/{number}/")
             if button:
-                visitor.page.get_by_role("button", name=button).click(no_wait_after=True)
+                user.page.get_by_role("button", name=button).click(no_wait_after=True)
             (report,) = reports(terminal)
             assert all(word in report for word in words), report
 
@@ -124,11 +124,11 @@ def test_a_style_sheet_from_elsewhere_live(
     add_to_home_page(own, STYLE_SHEET)
     allow(own, STYLE_SRC)
     collect(own)
-    go_live(own, serve, free_port)
+    serve_in_production(own, serve, free_port)
     with chromium() as browser, https(tmp_path, free_port) as router:
-        visitor = Visitor(browser, router.url, pictures)
-        assert background(visitor) == SPRING_GREEN
-        visitor.sees("My Site")
+        user = User(browser, router.url, pictures)
+        assert background(user) == SPRING_GREEN
+        user.sees("My Site")
 
 
 def test_a_script_in_the_page_needs_a_nonce(site, make_copy, serve, pictures):
@@ -139,10 +139,10 @@ def test_a_script_in_the_page_needs_a_nonce(site, make_copy, serve, pictures):
         '<script nonce="{{ csp_nonce }}">document.body.dataset.nonce = true</script>',
     )
     with chromium() as browser:
-        url, terminal = run_at_home(own, serve)
-        visitor = Visitor(browser, url, pictures)
-        visitor.page.goto("/")
-        ran = visitor.page.evaluate("Object.keys(document.body.dataset)")
+        url, terminal = serve_in_development(own, serve)
+        user = User(browser, url, pictures)
+        user.page.goto("/")
+        ran = user.page.evaluate("Object.keys(document.body.dataset)")
 
     assert ran == ["nonce"]
     (report,) = reports(terminal)

@@ -1,4 +1,4 @@
-"""The variables of a live site, weakened one by one: the release line refuses each by its name."""
+"""Production's variables, weakened one by one: the release line rejects each by its name."""
 
 import os
 

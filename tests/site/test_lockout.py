@@ -82,7 +82,7 @@ class Member(AbstractUser):
     objects = MemberManager()
 """
 
-# Guesses by one visitor, with a new name or nine for each; `PROXIES` is in the environment.
+# Guesses by one client, with a new name or nine for each; `PROXIES` is in the environment.
 ADDRESS = """
     def setUp(self):
         for name in ("ada", "grace", "mallory"):
@@ -128,7 +128,7 @@ ADDRESS = """
             ]
         assert answers == [200] * 49 + [429] * 11
 
-    def test_one_visitor_by_ipv6(self):
+    def test_one_client_by_ipv6(self):
         with self.assertLogs():
             same = [self.log_in("wrong", address=f"2001:db8:1:2:{n}::{n}") for n in range(12)]
             mapped = [
@@ -160,7 +160,7 @@ PROXIES = """
     def test_two(self):
         assert self.count(2, "203.0.113.9, 198.51.100.1, 192.0.2.1") == (49, {"198.51.100.1"})
 
-    def test_two_where_a_visitor_came_around_one(self):
+    def test_two_where_a_client_came_around_one(self):
         assert self.count(2, "192.0.2.1") == (49, {"192.0.2.1"})
 
     def test_not_known(self):

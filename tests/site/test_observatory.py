@@ -5,7 +5,7 @@ import os
 import re
 
 import pytest
-from support.browser import go_live
+from support.browser import serve_in_production
 from support.generated import ROOT, run
 from support.npm import installed, needs_npm
 from support.router import https
@@ -24,14 +24,14 @@ def observatory():
 
 @pytest.fixture
 def scan(observatory, collect, serve, free_port, tmp_path):
-    """Return a function that starts a Site live and gives the score and grade of two of its pages.
+    """Return a function that starts a Site as in production, and returns the scores of two pages.
 
     The home page sets no cookie; the login page does, and has scripts.
     """
 
     def graded(site, **variables):
         collect(site)
-        go_live(site, serve, free_port, **variables)
+        serve_in_production(site, serve, free_port, **variables)
         grades = []
         with https(tmp_path, free_port) as router:
             # By http it comes to the site itself: no router says that it was https.

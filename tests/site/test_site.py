@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from support.browser import go_live
+from support.browser import serve_in_production
 from support.generated import CHECK_DEPLOY
 
 pytestmark = pytest.mark.slow
@@ -99,7 +99,7 @@ def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
 
 
 def test_a_page_for_errors_that_fails_itself(site, make_copy, local_environment):
-    """Such as one with an address in it that is no more: the visitor has a line, and that is all."""
+    """Such as one with an address in it that is no more: the client has a line, and that is all."""
     changed = make_copy(site())
     changed.replace("templates/500.html", "{{ request_id }}</code>", "{% url 'no-more' %}</code>")
     show = (
@@ -131,7 +131,7 @@ def test_web_concurrency_that_loses_is_named(make_deployed, collect, serve, free
     site = make_deployed()
     collect(site)
 
-    go_live(site, serve, free_port, WEB_CONCURRENCY="5")
+    serve_in_production(site, serve, free_port, WEB_CONCURRENCY="5")
 
     log = (site.path / f"server-{free_port}.log").read_text()
     assert "WEB_CONCURRENCY=5 has no effect: the Procfile says --workers 2" in log

@@ -1,4 +1,4 @@
-"""A site that is live as far as a browser can tell, and a visitor who looks at it in Chromium."""
+"""A site in development or in production, and a user who opens it in Chromium."""
 
 import os
 import re
@@ -31,8 +31,8 @@ LOOKS = [
 FAILED = "Failed to load resource: the server responded with a status of"
 
 
-def go_live(site, serve, port, **variables):
-    """Start a Site with collected files under a live site's variables, by the Procfile's line."""
+def serve_in_production(site, serve, port, **variables):
+    """Start a Site with collected files and production's variables, by the Procfile's web line."""
     path = f"{site.python.parent}{os.pathsep}{os.environ['PATH']}"
     environment = site.production(PATH=path, PORT=str(port), ALLOWED_HOSTS="localhost", **variables)
     serve(site, "bash", "-c", procfile(site.path)["web"], env=environment, port=port)
@@ -48,7 +48,7 @@ def chromium():
         browser.close()
 
 
-class Visitor:
+class User:
     """A user with a browser, which takes a picture of each page and records its errors."""
 
     def __init__(self, browser, url, pictures):
@@ -111,7 +111,7 @@ class Visitor:
             assert width <= size["width"], f"{self.page.url}: {width} pixels wide"
 
 
-def run_at_home(site, serve):
+def serve_in_development(site, serve):
     """Start runserver; return the site's address and the file that has what it prints."""
     port = unused_port()
     command = [site.python, "manage.py", "runserver", "--noreload", port]

@@ -1,4 +1,4 @@
-"""A site that is live: two dynos behind a router, a database, a tracker, and Ada of the staff."""
+"""A deployed site: two dynos behind a router, a database, a tracker, and Ada of the staff."""
 
 import uuid
 from contextlib import ExitStack, contextmanager
@@ -13,7 +13,7 @@ from support.heroku import App, build
 from support.router import https
 
 
-class Live:
+class Deployed:
     """An App with its release and its dynos; `dynos` are the two that the router sends to."""
 
     def __init__(self, app, tracker, database):
@@ -59,16 +59,16 @@ class Live:
 
 @contextmanager
 def on_heroku(app, error_tracker, postgres, folder):
-    """Release an App, and start two dynos of it behind a router; yield it as Live."""
+    """Release an App, and start two dynos of it behind a router; yield it as Deployed."""
     database = postgres.database(f"live_{uuid.uuid4().hex}")
     with FakeTracker(error_tracker) as tracker:
-        live = Live(app, tracker, database)
-        with live.started:
-            live.dynos = [live.start(name) for name in ("web.1", "web.2")]
-            with https(folder, *(dyno.port for dyno in live.dynos)) as live.router:
-                live.ada = Client(live.router.server_port, tls=True)
-                assert live.ada.log_in("ada") == 302
-                yield live
+        deployed = Deployed(app, tracker, database)
+        with deployed.started:
+            deployed.dynos = [deployed.start(name) for name in ("web.1", "web.2")]
+            with https(folder, *(dyno.port for dyno in deployed.dynos)) as deployed.router:
+                deployed.ada = Client(deployed.router.server_port, tls=True)
+                assert deployed.ada.log_in("ada") == 302
+                yield deployed
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ def app(shared, site):
 
 
 @pytest.fixture(scope="session")
-def live(app, postgres, tmp_path_factory):
-    """Return the site for the default answers, live; each test leaves it as it was."""
-    with on_heroku(app(), "rollbar", postgres, tmp_path_factory.mktemp("router")) as live:
-        yield live
+def deployed(app, postgres, tmp_path_factory):
+    """Return the deployed site for the default answers; each test leaves it as it was."""
+    with on_heroku(app(), "rollbar", postgres, tmp_path_factory.mktemp("router")) as deployed:
+        yield deployed

@@ -182,7 +182,7 @@ def large(request, what):
 
 
 class Crashing:
-    """Middleware that fails where the visitor wants it to."""
+    """Middleware that fails where a header says."""
 
     place = None
 

@@ -94,7 +94,7 @@ class FailingSite:
             time.sleep(0.05)
         return ended.si_status, time.monotonic() - began
 
-    def visit(self, path, data=None, **headers):
+    def request(self, path, data=None, **headers):
         """Send a request through a proxy; return status, headers and text of the response."""
         method = "GET" if data is None else "POST"
         return Client(self.port, HOST).request(method, path, data, **HTTPS | headers)

@@ -124,7 +124,7 @@ class Site:
         return self.run(self.python, "-W", "error", "manage.py", *arguments, env=env)
 
     def production(self, **changes):
-        """Return the variables of a live site and nothing else, with some of them changed."""
+        """Return the variables of production and nothing else, with some of them changed."""
         return variables(self.path / "tests" / "production.env") | changes
 
     def replace(self, file, old, new):

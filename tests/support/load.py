@@ -1,4 +1,4 @@
-"""Visitors in a process of their own, who ask for a page again and again; each answer is counted.
+"""Clients in a process of their own that request a page repeatedly, and count the responses.
 
     python load.py URL CERTIFICATE HOST COOKIE STATUS AT_LEAST
 
@@ -15,11 +15,11 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-VISITORS = 8
+CLIENTS = 8
 AT_MOST = 20_000  # requests, whatever happens
 
 
-def visit(url, context, headers, status, counts, goes_on):
+def send_requests(url, context, headers, status, counts, goes_on):
     """Ask, by a connection that is kept, for as long as it `goes_on`; add to `counts`."""
     connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=40, context=context)
     while goes_on():
@@ -38,9 +38,9 @@ def visit(url, context, headers, status, counts, goes_on):
 
 
 def main(url, certificate, host, cookie, status, at_least):
-    """Have all visitors visit; print what they counted, together, as JSON."""
+    """Have all clients send requests; print what they counted, together, as JSON."""
     enough = threading.Event()
-    counts = [Counter(sent=0, answered=0, failed=0, slowest=0) for _ in range(VISITORS)]
+    counts = [Counter(sent=0, answered=0, failed=0, slowest=0) for _ in range(CLIENTS)]
 
     def goes_on():
         sent = sum(count["sent"] for count in counts)
@@ -49,7 +49,8 @@ def main(url, certificate, host, cookie, status, at_least):
     context = ssl.create_default_context(cafile=certificate)
     arguments = [urlsplit(url), context, {"Host": host, "Cookie": cookie}, int(status)]
     threads = [
-        threading.Thread(target=visit, args=[*arguments, count, goes_on]) for count in counts
+        threading.Thread(target=send_requests, args=[*arguments, count, goes_on])
+        for count in counts
     ]
     for thread in threads:
         thread.start()

@@ -80,5 +80,5 @@ class Server:
         return run(["bash", "-ec", self.here(lines)], self.root, self.environment)
 
     def current(self):
-        """Return the folder of the release that is live."""
+        """Return the folder of the deployed release."""
         return (self.root / "srv/my-site/current").resolve()

@@ -116,7 +116,7 @@ def nginx(folder, servers):
 
 # The variables that each page sets, and addresses of requests.
 NAMES = {"ALLOWED_HOSTS", "DATABASE_URL", "SECRET_KEY", "ROLLBAR_ACCESS_TOKEN"}
-VISITOR, FORGED, PROXY = "203.0.113.9", "198.51.100.1", "192.0.2.80"
+CLIENT, FORGED, PROXY = "203.0.113.9", "198.51.100.1", "192.0.2.80"
 ADDRESS = """
 from django.test import RequestFactory
 from identity.lockout import client_address
@@ -151,6 +151,6 @@ def check_release(site, words, variables):
 
 
 def check_address(site, variables, **headers):
-    """Check that the address of VISITOR is counted, whatever headers it sent."""
+    """Check that the address of CLIENT is counted, whatever headers it sent."""
     done = site.manage("shell", "--no-imports", "-c", ADDRESS % headers, env=variables)
-    assert done.stdout.strip() == VISITOR, done.out
+    assert done.stdout.strip() == CLIENT, done.out

@@ -124,19 +124,21 @@ def test_a_site_on_each_python(
 
     kind = "rollbar" if error_tracker == "none" else error_tracker
     with FakeTracker(kind) as tracker, ExitStack() as servers:
-        live = variables(site / "tests" / "production.env") | tracker.variables
-        live["DATABASE_URL"] = postgres.database(f"python_{uuid.uuid4().hex}")
-        live["FORWARDED_ALLOW_IPS"] = "*"
-        live["PYTHONWARNINGS"] = "error,ignore::ResourceWarning"
+        production = variables(site / "tests" / "production.env") | tracker.variables
+        production["DATABASE_URL"] = postgres.database(f"python_{uuid.uuid4().hex}")
+        production["FORWARDED_ALLOW_IPS"] = "*"
+        production["PYTHONWARNINGS"] = "error,ignore::ResourceWarning"
         (site / ".env").unlink()
         lines = procfile(site)
-        typed("python manage.py collectstatic --noinput", **live)
-        typed(lines["release"], **live)
-        live["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+        typed("python manage.py collectstatic --noinput", **production)
+        typed(lines["release"], **production)
+        production["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
         ada = "--noinput --username=ada --email=ada@example.com"
-        typed(f"python manage.py createsuperuser {ada}", **live)
+        typed(f"python manage.py createsuperuser {ada}", **production)
 
-        port = servers.enter_context(web(machine.command(inside, lines["web"]), basics | live))
+        port = servers.enter_context(
+            web(machine.command(inside, lines["web"]), basics | production)
+        )
         router = servers.enter_context(https(tmp_path, port))
         ada = Client(router.server_port, tls=True)
         assert ada.log_in("ada") == 302

@@ -18,7 +18,7 @@ OWNERS = [
     ("project/settings.py", '    "application",\n', '    "application",\n    "blog",\n'),
     ("project/settings.py", "INSTALLED_APPS", 'GREETING = env("GREETING", default="")\n\nINSTALLED_APPS'),
     ("project/settings.py", "\nenv.refuse_problems()", "TIME_ZONE = 'Europe/Berlin'\n\nenv.refuse_problems()"),
-    (".env.example", "DEBUG=True\n", "DEBUG=True\n\n# What visitors read first.\nGREETING=Hello\n"),
+    (".env.example", "DEBUG=True\n", "DEBUG=True\n\n# What clients read first.\nGREETING=Hello\n"),
     (".github/workflows/ci.yml", "      - run: uv run pytest\n", "      - run: uv run pytest\n      - run: uv run mypy .\n"),
 ]  # fmt: skip
 NOTES = "\n## Team\n\nAda, who wrote it.\n"

@@ -15,7 +15,7 @@ class PostTests(TestCase):
         self.assertContains(self.client.get(post.get_absolute_url()), "by ada")
         self.assertContains(self.client.get("/blog/by/ada/"), "First")
 
-    def test_visitors_are_sent_to_the_login(self):
+    def test_anonymous_users_are_sent_to_the_login(self):
         response = self.client.get("/blog/new/")
 
         self.assertRedirects(response, "/accounts/login/?next=/blog/new/")
