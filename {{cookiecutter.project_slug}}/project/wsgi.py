@@ -1,5 +1,6 @@
 import os
 import sys
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 
 from django.conf import settings
@@ -12,25 +13,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 
 def clean_content_type(content_type):
-    """Return a Content-Type, without its parameters if Django cannot read them.
-
-    A charset has to decode ASCII as ASCII: some of Python's codecs do not.
-    """
-    probe = b"\\u0041+AGE-"
-    try:
+    """Return a Content-Type, without its parameters if Django cannot read them."""
+    probe = b"\\u0041+AGE-"  # not every codec decodes ASCII as ASCII
+    with suppress(LookupError, TypeError, ValueError, Warning):
         charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
         if probe.decode(charset, "replace") == probe.decode():
             return content_type
-    except (LookupError, TypeError, ValueError, Warning):
-        pass
     return content_type.partition(";")[0]
 
 
 def prepare_requests(application):
-    """Give requests an ID, and a body that Django can read.
+    """Give requests an ID, and the length of a chunked body, which Django takes for an empty one.
 
-    Django takes a chunked body for an empty one. It is read here, up to a byte more than
-    MAX_BODY_SIZE, so that project.middleware.body_limit rejects it.
+    It is read up to a byte more than MAX_BODY_SIZE: project.middleware.body_limit rejects it then.
     """
 
     def prepare(environ, start_response):
