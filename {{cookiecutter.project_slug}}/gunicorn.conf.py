@@ -35,8 +35,7 @@ else:
 # An idle connection takes no thread, but an open file.
 worker_connections = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 10_000) - 64
 
-# Longer than Heroku's router keeps a connection (90 seconds). If gunicorn closed it first, a
-# request on its way would be lost.
+# More than the 90 seconds of Heroku's router: if gunicorn closes first, it may drop a request.
 keepalive = 95
 
 # Heroku kills 30 seconds after SIGTERM: in-flight requests are finished or dropped before.
@@ -54,7 +53,7 @@ reuse_port = True
 # The control socket is a file in the home folder, which may be read-only.
 control_socket_disable = True
 
-# Of the headers that clients can send, only X-Forwarded-Proto is trusted: the router sets it.
+# Only X-Forwarded-Proto is trusted, which the router sets.
 forwarder_headers = ""
 secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 

@@ -54,11 +54,8 @@ class Handler(AxesDatabaseHandler):
 
 
 def username(request, credentials):
-    """Return the name to count failed logins by; spellings that may be equal count as one.
-
-    Forms that log users in by e-mail have it in `email`, allauth's in `login`.
-    """
-    fields = credentials or request.POST
+    """Return the name to count failed logins by, the same for spellings that may be equal."""
+    fields = credentials or request.POST  # allauth's form has `login`
     name = next((fields[key] for key in ("username", "email", "login") if fields.get(key)), "")
     return unicodedata.normalize("NFKC", name).strip().casefold()[:150]
 
@@ -69,19 +66,14 @@ def client_address(request):
 
 
 def forwarded_address(request):
-    """Return the client's address from X-Forwarded-For, or None.
-
-    Each proxy appends the address that it sees. The entries before may be forged.
-    """
+    """Return the client's address from X-Forwarded-For, or None."""
     entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    # Each proxy appends the address that it sees. The entries before may be forged.
     return normalize_address(entries[-max(1, settings.PROXY_COUNT) :][0])
 
 
 def normalize_address(text):
-    """Return an IP address without a port, or None; of IPv6, the /64 network.
-
-    A client has a whole /64 network or more: https://datatracker.ietf.org/doc/html/rfc6177.
-    """
+    """Return an IP address without a port, or None; of IPv6, the /64 network (RFC 6177)."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

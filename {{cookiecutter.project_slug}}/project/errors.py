@@ -38,20 +38,16 @@ lock = threading.Lock()
 
 
 class Handler(logging.Handler):
-    """Reports each error that is logged with its traceback, once.
-
-    A subclass has report(error, extra, request), and the name of its client's logger.
-    """
+    """Reports each error that is logged with its traceback, once, by report() of a subclass."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
 
     def emit(self, record):
         error = record.exc_info[1] if record.exc_info else None
-        is_rejection = getattr(record, "status_code", 500) < 500
-        if error is None or is_rejection or record.name.startswith(self.client):
+        if error is None or hasattr(error, "is_reported") or record.name.startswith(self.client):
             return
-        if hasattr(error, "is_reported") or not may_send(error):
+        if getattr(record, "status_code", 500) < 500 or not may_send(error):
             return
         extra = {"logger": record.name, "request_id": logs.request_id.get()}
         if is_own(record.pathname):  # the messages of packages may contain data
@@ -61,16 +57,13 @@ class Handler(logging.Handler):
 
 
 def may_send(error):
-    """Return whether an error may be sent now, and count it; a message counts as Exception().
-
-    The limit is one for each type of exception and line that raised it, so a burst of one error,
-    which any client may cause, does not hide another.
-    """
+    """Return whether an error may be sent now, and count it; a message counts as Exception()."""
     if hasattr(error, "is_scrubbed"):  # the handler has counted the original
         return True
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    kind = type(error).__name__, *places[-1:]  # so a burst of one error does not hide another
     with lock:
-        times = sent[type(error).__name__, *places[-1:]]
+        times = sent[kind]
         if len(times) == ITEMS_A_MINUTE and time.monotonic() - times[0] < 60:
             return False
         times.append(time.monotonic())
@@ -93,17 +86,14 @@ def scrubbed(error, depth=5):
 
 
 def scrubbed_text(error):
-    """Return the first line of an exception's text, without the data that it quotes.
-
-    The other lines are often a row of the database. ERROR_TRACKING_FULL_TEXT keeps all.
-    """
+    """Return the first line of an exception's text, without the data that it quotes."""
     try:
         text = str(error)
     except Exception:
         return "(its __str__ fails)"
     if settings.ERROR_TRACKING_FULL_TEXT:
         return text[:LONGEST_TEXT]
-    text = text.strip().partition("\n")[0]
+    text = text.strip().partition("\n")[0]  # the others are often a row of the database
     for kinds, data in DATA.items():
         if isinstance(error, kinds):
             text = re.sub(data, "…", text)

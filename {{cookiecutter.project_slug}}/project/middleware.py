@@ -38,10 +38,7 @@ def log_stream_errors(request, content):
 
 
 def health(get_response):
-    """Respond to /healthz, and to /readyz if the database does.
-
-    It comes before hosts and https are checked: platforms send http, and IP addresses as the host.
-    """
+    """Respond to /healthz, and to /readyz if the database does, by http and for any host."""
 
     def middleware(request):
         if request.path not in ("/healthz", "/readyz"):
@@ -57,10 +54,7 @@ def health(get_response):
 
 
 def security_headers(get_response):
-    """Set two headers for which Django has no setting, and the CSP of most responses.
-
-    Django would build the CSP for each response. Only a nonce and csp_override need that.
-    """
+    """Set two headers for which Django has no setting, and the CSP of most responses."""
     policy = build_policy(settings.SECURE_CSP or {})
     permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -69,6 +63,7 @@ def security_headers(get_response):
         # Other sites may link to files of this one, but not embed them.
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", permissions)
+        # Django builds the CSP for each response. Only a nonce and csp_override need that.
         if policy and not get_nonce(request) and not hasattr(response, "_csp_config"):
             response.headers.setdefault("Content-Security-Policy", policy)
         return response

@@ -39,7 +39,6 @@ class Handler(errors.Handler):
             release=os.environ.get("HEROKU_BUILD_COMMIT") or os.environ.get("HEROKU_SLUG_COMMIT"),
             before_send=scrub_event,
             transport=Transport,
-            max_breadcrumbs=0,
             auto_session_tracking=False,
             send_client_reports=False,
             # The one for Django doubles the CPU of an empty response; the handler replaces the others.

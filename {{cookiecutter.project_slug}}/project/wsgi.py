@@ -23,16 +23,13 @@ def clean_content_type(content_type):
 
 
 def prepare_requests(application):
-    """Give requests an ID, and the length of a chunked body, which Django takes for an empty one.
-
-    It is read up to a byte more than MAX_BODY_SIZE: project.middleware.body_limit rejects it then.
-    """
+    """Give requests an ID, and the length of a chunked body, which Django takes for an empty one."""
 
     def prepare(environ, start_response):
         environ["HTTP_X_REQUEST_ID"] = logs.set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
         environ["CONTENT_TYPE"] = clean_content_type(environ.get("CONTENT_TYPE", ""))
         if "HTTP_TRANSFER_ENCODING" in environ:
-            left = settings.MAX_BODY_SIZE + 1
+            left = settings.MAX_BODY_SIZE + 1  # that many are rejected by body_limit
             body = SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
             while left and (chunk := environ["wsgi.input"].read(min(left, 65536))):
                 left -= body.write(chunk)

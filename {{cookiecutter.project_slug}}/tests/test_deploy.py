@@ -99,8 +99,9 @@ class WebLineTests(TransactionTestCase):
         """Start the web line, and return when it listens."""
         line = re.search("^web: (.+)$", (settings.BASE_DIR / "Procfile").read_text(), re.M)[1]
         log = self.enterContext(self.log.open("w"))
-        options = {"cwd": settings.BASE_DIR, "stdout": log, "stderr": log, "start_new_session": True}
-        self.web = subprocess.Popen(["bash", "-c", line], env=self.environment, **options)
+        output = {"stdout": log, "stderr": log, "start_new_session": True}
+        command = ["bash", "-c", line]
+        self.web = subprocess.Popen(command, cwd=settings.BASE_DIR, env=self.environment, **output)
         self.addCleanup(self.stop)
         until = time.monotonic() + 30
         with socket.socket() as client:

@@ -53,11 +53,9 @@ class PageTests(TestCase):
 )
 class LockoutTests(TestCase):
     def log_in(self, name="ada@example.com", password="wrong", address="192.0.2.1"):
-        return self.client.post(
-            resolve_url("admin:login"),
-            {"username": name, "password": password},
-            headers={"x-forwarded-for": address},
-        )
+        form = {"username": name, "password": password}
+        headers = {"x-forwarded-for": address}
+        return self.client.post(resolve_url("admin:login"), form, headers=headers)
 
     def test_ten_failures_lock_out_a_name_from_an_address(self):
         make_user(password="right", is_staff=True)
