@@ -13,7 +13,7 @@ from django.utils import timezone
 
 
 class Backend(AxesStandaloneBackend, ModelBackend):
-    """Django's backend, with login rate limiting. With two, login() would have to name one."""
+    """Django's backend with login rate limiting. With two backends, login() needs to name one."""
 
     def authenticate(self, request, **credentials):
         super().authenticate(request, **credentials)  # raises PermissionDenied
@@ -23,14 +23,14 @@ class Backend(AxesStandaloneBackend, ModelBackend):
 class Handler(AxesDatabaseHandler):
     """Counts failures by name and address, and by address alone.
 
-    Users may share an address: by it alone, those who have logged in from it are not counted.
+    Users may share an address: those who have logged in from it are not counted by it alone.
     """
 
     def get_failures(self, request, credentials=None):
         """Return the failures to compare with AXES_FAILURE_LIMIT."""
         failures = super().get_failures(request, credentials)
         address = forwarded_address(request)
-        if settings.PROXY_COUNT < 1 or not address:  # then it may be a proxy's, and all users'
+        if settings.PROXY_COUNT < 1 or not address:  # it may be a proxy's, which all share
             return failures
         attempts = AccessAttempt.objects.filter(ip_address=address)
         recent = attempts.filter(attempt_time__gt=get_cool_off_threshold(request))
@@ -42,10 +42,10 @@ class Handler(AxesDatabaseHandler):
         return max(failures, settings.AXES_FAILURE_LIMIT)
 
     def user_logged_in(self, sender, request, user, **kwargs):
-        """Remember for a month that this name has logged in from this address."""
+        """Remember for 30 days that this name has logged in from this address."""
         super().user_logged_in(sender, request=request, user=user, **kwargs)
         address = client_address(request)
-        # The name in the form, and the model's: the one may be an e-mail address.
+        # The form may have an e-mail address, and the model a user name.
         names = {username(request, None), username(request, {"username": user.get_username()})}
         expired = Q(attempt_time__lt=timezone.now() - timedelta(days=30))
         AccessLog.objects.filter(expired | Q(username__in=names, ip_address=address)).delete()
@@ -56,7 +56,7 @@ class Handler(AxesDatabaseHandler):
 def username(request, credentials):
     """Return the name to count failed logins by, the same for spellings that may be equal."""
     fields = credentials or request.POST  # allauth's form has `login`
-    name = next((fields[key] for key in ("username", "email", "login") if fields.get(key)), "")
+    name = fields.get("username") or fields.get("email") or fields.get("login") or ""
     return unicodedata.normalize("NFKC", name).strip().casefold()[:150]
 
 

@@ -24,7 +24,7 @@ from project.checks import is_own
 HEADERS = ["accept", "content-length", "content-type", "user-agent"]
 ITEMS_A_MINUTE = 30  # of each kind of error, and of each process
 LONGEST_TEXT = 10_000  # both trackers reject larger items
-# In the text of these exceptions, what comes from a user, a row, a template, a command or a URL.
+# What these exceptions quote in their text: data of a user, a row, a template, a command or a URL.
 DATA = {
     (DataError, ValidationError, ValueError): """['"“{].*""",
     (BadSignature, SMTPException, SubprocessError): """['"“{].*""",

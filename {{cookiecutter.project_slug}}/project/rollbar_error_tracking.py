@@ -35,12 +35,12 @@ class Handler(errors.Handler):
 
 
 def limit_exception(exc_info, **kwargs):
-    """Return what is sent of an exception; False if it may not be sent."""
+    """Return the exception, or False if it may not be sent."""
     return errors.may_send(exc_info[1]) and exc_info
 
 
 def limit_message(message, **kwargs):
-    """Return what is sent of a message; False if it may not be sent."""
+    """Return the message, shortened, or False if it may not be sent."""
     return errors.may_send(Exception()) and str(message)[: errors.LONGEST_TEXT]
 
 
@@ -88,7 +88,7 @@ def check(app_configs, **kwargs):
     stock = [it for it in settings.MIDDLEWARE if it.startswith("rollbar.")]
     if stock or settings.ROLLBAR.get("locals", {}).get("enabled", True):
         yield Error(
-            "Rollbar is sent forms, headers and the variables of code, with secrets in them.",
-            'In ROLLBAR, "locals": {"enabled": False}; in MIDDLEWARE, no middleware of rollbar\'s.',
+            "Rollbar is sent forms, headers and local variables, which may contain secrets.",
+            'Set "locals": {"enabled": False} in ROLLBAR. Remove rollbar from MIDDLEWARE.',
             id="deploy.E036",
         )

@@ -104,13 +104,13 @@ def check(app_configs, **kwargs):
     if settings.SENTRY_ENABLED and is_example:
         yield Error(
             "SENTRY_DSN is not set, or is the example of README.md.",
-            "heroku config:set SENTRY_DSN=… has the DSN of your project. Or SENTRY_ENABLED=False.",
+            "heroku config:set SENTRY_DSN=… (the DSN of your project), or SENTRY_ENABLED=False.",
             id="deploy.E017",
         )
     options = sentry_sdk.get_client().options
     if options.get("dsn") and options["before_send"] is not scrub_event:
         yield Error(
-            "Sentry is sent forms, headers and the variables of code, with secrets in them.",
+            "Sentry is sent forms, headers and local variables, which may contain secrets.",
             "Remove sentry_sdk.init() from the settings: project.error_tracking starts Sentry.",
             id="deploy.E036",
         )
