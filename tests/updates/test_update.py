@@ -41,7 +41,7 @@ NEXT = [
     ("project/news.py", "", '"""What is new."""\n'),
     (HOME, "{% extends", "{# the next #}{% extends"),
     (".python-version", "3.", "3.9"),
-    (DELETED, "class HeaderTests", "# The next.\n\n\nclass HeaderTests"),
+    (DELETED, "class PageTests", "# The next.\n\n\nclass PageTests"),
 ]
 AFTER_NEXT = [
     ("project/settings.py", "AXES_FAILURE_LIMIT = 9", "AXES_FAILURE_LIMIT = 8"),

@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from contextlib import suppress
 from smtplib import SMTPException
 from subprocess import SubprocessError
+from traceback import walk_tb
 
 from django.conf import settings
 from django.core.checks import Error, register
@@ -23,13 +24,13 @@ from project.checks import is_own
 HEADERS = ["accept", "content-length", "content-type", "user-agent"]
 ITEMS_A_MINUTE = 30  # of each kind of error, and of each process
 LONGEST_TEXT = 10_000  # both trackers reject larger items
-# In the text of these exceptions, what comes from a user, a row, a template, a command or a URL.
+# What these exceptions quote in their text: data of a user, a row, a template, a command or a URL.
 DATA = {
     (DataError, ValidationError, ValueError): """['"“{].*""",
     (BadSignature, SMTPException, SubprocessError): """['"“{].*""",
-    (NoReverseMatch,): " with (keyword )?arguments .*",
-    (VariableDoesNotExist,): r" in \[.*",
-    (Exception,): r"(?<=\?)\S+|(?<=//)[^\s/@]+@",
+    NoReverseMatch: " with (keyword )?arguments .*",
+    VariableDoesNotExist: r" in \[.*",
+    Exception: r"(?<=\?)\S+|(?<=//)[^\s/@]+@",
 }
 
 sent = defaultdict(lambda: deque(maxlen=ITEMS_A_MINUTE))
@@ -37,28 +38,37 @@ lock = threading.Lock()
 
 
 class Handler(logging.Handler):
-    """Reports each error that is logged with its traceback, once.
-
-    That is each crash of a view, middleware, command, thread or task, and logger.exception(). A
-    subclass has report(error, extra, request), and the name of its client's logger.
-    """
+    """Reports each error that is logged with its traceback, once, by report() of a subclass."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
 
     def emit(self, record):
         error = record.exc_info[1] if record.exc_info else None
-        is_rejection = getattr(record, "status_code", 500) < 500
-        if error is None or is_rejection or record.name.startswith(self.client):
+        if error is None or hasattr(error, "is_reported") or record.name.startswith(self.client):
             return
-        if hasattr(error, "is_reported") or is_rate_limited(kind_of(error)):
+        if getattr(record, "status_code", 500) < 500 or not may_send(error):
             return
-        error.is_reported = True
         extra = {"logger": record.name, "request_id": logs.request_id.get()}
         if is_own(record.pathname):  # the messages of packages may contain data
             extra["log_message"] = record.getMessage()[:LONGEST_TEXT]
         request = getattr(record, "request", None)
         self.report(scrubbed(error), extra, request and request_payload(request))
+
+
+def may_send(error):
+    """Return whether an error may be sent now, and count it; a message counts as Exception()."""
+    if hasattr(error, "is_scrubbed"):  # the handler has counted the original
+        return True
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    kind = type(error).__name__, *places[-1:]  # so a burst of one error does not hide another
+    with lock:
+        times = sent[kind]
+        if len(times) == ITEMS_A_MINUTE and time.monotonic() - times[0] < 60:
+            return False
+        times.append(time.monotonic())
+    error.is_reported = True
+    return True
 
 
 def scrubbed(error, depth=5):
@@ -69,54 +79,25 @@ def scrubbed(error, depth=5):
     elif cause is None and not error.__suppress_context__:
         cause = error.__context__
     kind = type(error)
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    copy = type(kind.__name__, (Exception,), names)(text_of(error))
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "is_scrubbed": True}
+    copy = type(kind.__name__, (Exception,), names)(scrubbed_text(error))
     copy.__cause__ = scrubbed(cause, depth - 1) if cause and depth else None
     return copy.with_traceback(error.__traceback__)
 
 
-def text_of(error):
-    """Return the first line of an exception's text without data, or ERROR_TRACKING_FULL_TEXT.
-
-    The other lines are often a row of the database (DETAIL) or notes.
-    """
+def scrubbed_text(error):
+    """Return the first line of an exception's text, without the data that it quotes."""
     try:
         text = str(error)
     except Exception:
         return "(its __str__ fails)"
     if settings.ERROR_TRACKING_FULL_TEXT:
         return text[:LONGEST_TEXT]
-    text = text.strip().partition("\n")[0]
+    text = text.strip().partition("\n")[0]  # the others are often a row of the database
     for kinds, data in DATA.items():
         if isinstance(error, kinds):
             text = re.sub(data, "…", text)
     return text[:200]
-
-
-def kind_of(error):
-    """Return the type of an exception and where it was raised, by which items are limited.
-
-    A burst of one error, which any client may cause, then does not hide another.
-    """
-    last = error.__traceback__
-    while last and last.tb_next:
-        last = last.tb_next
-    return type(error).__name__, last and (last.tb_frame.f_code.co_filename, last.tb_lineno)
-
-
-def is_rate_limited(kind):
-    """Return whether ITEMS_A_MINUTE of a kind were sent within the last minute."""
-    times = sent[kind]
-    return len(times) == ITEMS_A_MINUTE and time.monotonic() - times[0] < 60
-
-
-def count(kind):
-    """Return whether an item of a kind may be sent, and count it."""
-    with lock:
-        if is_rate_limited(kind):
-            return False
-        sent[kind].append(time.monotonic())
-        return True
 
 
 def request_payload(request):

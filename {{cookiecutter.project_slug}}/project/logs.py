@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from types import MethodType
 
-# What routers send. Anything else is a client's invention.
+# What routers send; a client may send anything.
 ID = re.compile(r"[\w+/=.:-]{1,200}", re.ASCII)
 
 request_id = ContextVar("request_id", default="")
@@ -14,13 +14,13 @@ logger = logging.getLogger("project")
 
 
 def set_request_id(text):
-    """Set the request ID that the router sent, or a fresh one, for the lines to come; return it."""
+    """Set the request ID of the lines to come: the router's, or a new one. Return it."""
     request_id.set(text if ID.fullmatch(text) else f"{random.getrandbits(128):032x}")
     return request_id.get()
 
 
 def watch_threads():
-    """Have threads log their crashes, and the ID of the request that starts them."""
+    """Make threads log their errors, and the ID of the request that starts them."""
     start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
     def start_in_context(self):
@@ -39,26 +39,18 @@ def watch_threads():
 def log_crash(args):
     """Log the exception that ended a thread: a threading.excepthook."""
     if args.exc_type is not SystemExit:
-        exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
-        logger.error("Thread %s failed", args.thread and args.thread.name, exc_info=exc_info)
+        logger.error("Thread %s failed", args.thread and args.thread.name, exc_info=args[:3])
 
 
 class Formatter(logging.Formatter):
-    """Adds the request ID, escapes control characters, and indents all lines but the first.
-
-    So nothing that is logged can look like another record.
-    """
+    """Adds the request ID, and makes sure that no text can look like another record."""
 
     def format(self, record):
         record.request_id = f"[{request_id.get()}] " if request_id.get() else ""
-        text = super().format(record)
-        if not text.isprintable():
-            text = "".join(
-                it if it.isprintable() or it in "\n\t" else ascii(it)[1:-1] for it in text
-            )
-        return text.replace("\n", "\n  ")
+        text = super().format(record).replace("\n", "\n  ")
+        return "".join(it if it.isprintable() or it in "\n\t" else ascii(it)[1:-1] for it in text)
 
 
-def is_no_csp_report(record):
-    """Return whether a line of runserver is about something else than a CSP report."""
+def without_csp_reports(record):
+    """Return whether to log a request to runserver: not if it is a CSP report."""
     return "/csp-report/" not in record.getMessage()

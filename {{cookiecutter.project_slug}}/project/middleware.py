@@ -13,65 +13,57 @@ logger = logging.getLogger(__name__)
 
 
 def crashes(get_response):
-    """Turn what Django does not catch into logged errors: sys.exit(), and streams that fail."""
+    """Log what Django does not catch: sys.exit(), and errors in streamed responses."""
 
     def middleware(request):
         try:
             response = get_response(request)
-        except SystemExit as error:  # it would end the worker and all its requests
-            raise RuntimeError("sys.exit() was called while a request was answered") from error
+        except SystemExit as error:  # it would stop the worker and drop all its requests
+            raise RuntimeError("sys.exit() was called during a request") from error
         if response.streaming and not response.is_async and not hasattr(response, "file_to_stream"):
-            response.streaming_content = watched(request, response.streaming_content)
+            response.streaming_content = log_stream_errors(request, response.streaming_content)
         return response
 
     return middleware
 
 
-def watched(request, content):
-    """Yield the parts of a streamed response; log an error, and close the connection."""
+def log_stream_errors(request, content):
+    """Yield the parts of a streamed response. If one fails, log it and close the connection."""
     try:
         yield from content
     except Exception as error:
-        logger.exception("Response broken off", extra={"request": request})
-        # For gunicorn the client has gone: it closes without a traceback of its own.
-        raise BrokenPipeError(errno.EPIPE, "response broken off") from error
+        logger.exception("A streamed response failed", extra={"request": request})
+        # gunicorn logs no second traceback for this one.
+        raise BrokenPipeError(errno.EPIPE, "A streamed response failed") from error
 
 
 def health(get_response):
-    """Answer /healthz, and /readyz if the database answers.
-
-    Platforms ask by IP address and over http, so this comes before hosts and https are checked.
-    """
+    """Respond to /healthz, and to /readyz if the database does, by http and for any host."""
 
     def middleware(request):
         if request.path not in ("/healthz", "/readyz"):
             return get_response(request)
-        text, status = "ok", 200
-        if request.path == "/readyz":
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT 1")
-            except OperationalError:
-                text, status = "no database", 503
-        return HttpResponse(text, content_type="text/plain", status=status)
+        try:
+            if request.path == "/readyz":
+                connection.cursor().execute("SELECT 1")
+        except OperationalError:
+            return HttpResponse("no database", content_type="text/plain", status=503)
+        return HttpResponse("ok", content_type="text/plain")
 
     return middleware
 
 
 def security_headers(get_response):
-    """Set two headers for which Django has no setting, and the CSP of most responses.
-
-    Django builds the CSP for each response. That is needed only where a nonce or csp_override is.
-    """
+    """Set two headers for which Django has no setting, and the CSP of most responses."""
     policy = build_policy(settings.SECURE_CSP or {})
+    permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
     def middleware(request):
         response = get_response(request)
         # Other sites may link to files of this one, but not embed them.
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        response.headers.setdefault(
-            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
-        )
+        response.headers.setdefault("Permissions-Policy", permissions)
+        # Django builds the CSP for each response. Only a nonce and csp_override need that.
         if policy and not get_nonce(request) and not hasattr(response, "_csp_config"):
             response.headers.setdefault("Content-Security-Policy", policy)
         return response

@@ -1,6 +1,5 @@
-"""What is sent to Sentry: no request, no variables, and of exceptions what project/errors.py allows.
+"""What is sent to Sentry, which by default gets forms, headers and the values of variables.
 
-By default Sentry is sent forms, headers and variables, except where a name looks like a secret.
 What you send by hand, such as sentry_sdk.capture_message("…"), is sent with its text and `extra`.
 """
 
@@ -20,8 +19,9 @@ from project.environment import Problem
 
 logger = logging.getLogger(__name__)
 
+# The parts of an event that are sent.
 EVENT = "environment event_id exception extra fingerprint level logentry message platform".split()
-EVENT += "release sdk server_name tags timestamp transaction transaction_info".split()
+EVENT += "release request sdk server_name tags timestamp transaction transaction_info".split()
 
 
 class Handler(errors.Handler):
@@ -39,52 +39,47 @@ class Handler(errors.Handler):
             release=os.environ.get("HEROKU_BUILD_COMMIT") or os.environ.get("HEROKU_SLUG_COMMIT"),
             before_send=scrub_event,
             transport=Transport,
-            max_breadcrumbs=0,
             auto_session_tracking=False,
             send_client_reports=False,
-            # The one for Django doubles the CPU of an empty answer; errors.Handler replaces the others.
+            # The one for Django doubles the CPU of an empty response; the handler replaces the others.
             default_integrations=False,
             auto_enabling_integrations=False,
             integrations=[AtexitIntegration(callback=warn_unsent_events)],
             data_collection={"stack_frame_variables": False},
         )
-        # The lines about each try; Transport has the one about the last.
+        # Each try is a line. Transport logs one for all.
         pool = logging.getLogger("urllib3.connectionpool")
         pool.addFilter(lambda record: "/envelope/" not in record.getMessage())
 
     def report(self, error, extra, request):
-        with sentry_sdk.new_scope() as scope:
-            scope.set_tag("request_id", extra.pop("request_id"))
-            scope.update_from_kwargs(extras=extra)
-            if request:
-                scope.set_transaction_name(request["url"][1:], source="route")
-            error.request_payload = request
-            scope.capture_exception(error)
+        error.request_payload = request
+        tags = {"request_id": extra.pop("request_id")}
+        sentry_sdk.capture_exception(error, extras=extra, tags=tags)
 
 
 class Transport(HttpTransport):
-    """Logs a line, without a request ID, about each error that is not sent."""
+    """Logs a line about each event that is not sent, outside the context of a request."""
 
     def on_dropped_event(self, reason):
         Context().run(logger.warning, "An error was not sent to Sentry: %s", reason)
 
 
 def warn_unsent_events(pending, timeout):
-    """Log in one line that events may be lost as the process ends; the client prints three."""
+    """Log in one line that events may be lost at exit; the client prints three."""
     logger.warning("The last errors may not have reached Sentry")
 
 
 def scrub_event(event, hint):
-    """Return the event with what is allowed in it; None if it is one too many of its kind."""
-    error = hint.get("exc_info", (None, None))[1]
-    if error:
-        error.is_reported = True  # by hand, maybe; then its crash is not reported again
-    if not errors.count(error and errors.kind_of(error)):
+    """Return the part of an event that may be sent, or None if the event may not be sent."""
+    error = hint.get("exc_info", (None, None))[1] or Exception()
+    if not errors.may_send(error):
         return None
     if event.get("message"):
         event["message"] = event["message"][: errors.LONGEST_TEXT]
-    event["request"] = getattr(error, "request_payload", None)
-    return {name: event[name] for name in [*EVENT, "request"] if event.get(name)}
+    event["request"] = request = getattr(error, "request_payload", None)
+    if request:
+        event |= {"transaction": request["url"][1:], "transaction_info": {"source": "route"}}
+    return {name: event[name] for name in EVENT if event.get(name)}
 
 
 def dsn(text):
@@ -109,13 +104,13 @@ def check(app_configs, **kwargs):
     if settings.SENTRY_ENABLED and is_example:
         yield Error(
             "SENTRY_DSN is not set, or is the example of README.md.",
-            "heroku config:set SENTRY_DSN=… has the DSN of your project. Or SENTRY_ENABLED=False.",
+            "heroku config:set SENTRY_DSN=… (the DSN of your project), or SENTRY_ENABLED=False.",
             id="deploy.E017",
         )
     options = sentry_sdk.get_client().options
     if options.get("dsn") and options["before_send"] is not scrub_event:
         yield Error(
-            "Sentry is sent forms, headers and the variables of code, with secrets in them.",
+            "Sentry is sent forms, headers and local variables, which may contain secrets.",
             "Remove sentry_sdk.init() from the settings: project.error_tracking starts Sentry.",
             id="deploy.E036",
         )

@@ -211,7 +211,7 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # Robots that request the IP address.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "django.server": {"filters": [logs.is_no_csp_report]},
+        "django.server": {"filters": [logs.without_csp_reports]},
         "axes": {"level": "WARNING"},
     },
 }

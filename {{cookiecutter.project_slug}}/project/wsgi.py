@@ -1,5 +1,6 @@
 import os
 import sys
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 
 from django.conf import settings
@@ -12,32 +13,23 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 
 def clean_content_type(content_type):
-    """Return a Content-Type, without its parameters if Django cannot read them.
-
-    A charset has to decode ASCII as ASCII: some of Python's codecs do not.
-    """
-    probe = b"\\u0041+AGE-"
-    try:
+    """Return a Content-Type, without its parameters if Django cannot read them."""
+    probe = b"\\u0041+AGE-"  # not every codec decodes ASCII as ASCII
+    with suppress(LookupError, TypeError, ValueError, Warning):
         charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
         if probe.decode(charset, "replace") == probe.decode():
             return content_type
-    except (LookupError, TypeError, ValueError, Warning):
-        pass
     return content_type.partition(";")[0]
 
 
 def prepare_requests(application):
-    """Give requests an ID, and a body that Django can read.
-
-    Django takes a chunked body for an empty one. It is read here, up to a byte more than
-    MAX_BODY_SIZE, so that project.middleware.body_limit rejects it.
-    """
+    """Give requests an ID, and the length of a chunked body, which Django takes for an empty one."""
 
     def prepare(environ, start_response):
         environ["HTTP_X_REQUEST_ID"] = logs.set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
         environ["CONTENT_TYPE"] = clean_content_type(environ.get("CONTENT_TYPE", ""))
         if "HTTP_TRANSFER_ENCODING" in environ:
-            left = settings.MAX_BODY_SIZE + 1
+            left = settings.MAX_BODY_SIZE + 1  # that many are rejected by body_limit
             body = SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
             while left and (chunk := environ["wsgi.input"].read(min(left, 65536))):
                 left -= body.write(chunk)

@@ -1,4 +1,4 @@
-"""The first deploy, rehearsed: the deployment checks, then the Procfile's web line for real."""
+"""The deployment checks, and the Procfile's web line as in production."""
 
 import os
 import re
@@ -27,12 +27,12 @@ from project.environment import read_file
 HOST = "www.example.com"
 NOWHERE = "127.0.0.1:9"  # where tests/production.env has the error tracker
 PRODUCTION = read_file(settings.BASE_DIR / "tests" / "production.env")
-# The site's own, except for static files: collected elsewhere, and not compressed, to be quick.
+# To be quick, static files are not compressed.
 SETTINGS = """from project.settings import *
 STATIC_ROOT = {!r}
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["css", "js", "svg"]
 """
-# What comes before the web line; it prints the cookie of a member of the staff.
+# Run before the web line. It prints the session cookie of a staff user.
 PREPARE = """
 from django.core.management import call_command
 from django.test import Client
@@ -69,35 +69,31 @@ class FakeTracker(BaseHTTPRequestHandler):
 @skipIf(os.name == "nt", "gunicorn does not run on Windows; in WSL it does: https://aka.ms/wsl")
 class WebLineTests(TransactionTestCase):
     def setUp(self):
-        self.folder = Path(self.enterContext(TemporaryDirectory()))
-        self.log = self.folder / "log"
+        folder = Path(self.enterContext(TemporaryDirectory()))
+        self.log = folder / "log"
         self.tracker = self.enterContext(HTTPServer(("127.0.0.1", 0), FakeTracker))
         self.tracker.items = 0
         Thread(target=self.tracker.serve_forever, args=[0.05], daemon=True).start()
         self.addCleanup(self.tracker.shutdown)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        (self.folder / "rehearsal.py").write_text(SETTINGS.format(str(self.folder / "static")))
+        (folder / "rehearsal.py").write_text(SETTINGS.format(str(folder / "static")))
         here = f"127.0.0.1:{self.tracker.server_port}"
-        production = {name: value.replace(NOWHERE, here) for name, value in PRODUCTION.items()}
+        database = f"sqlite:///{folder}/db.sqlite3"  # not the tests' database, which is in memory
+        if connection.vendor != "sqlite":
+            name = connection.settings_dict["NAME"]
+            database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
         self.environment = {
             **clean_environment(),
-            **production,
+            **{name: value.replace(NOWHERE, here) for name, value in PRODUCTION.items()},
             "ALLOWED_HOSTS": HOST,
-            "DATABASE_URL": self.database(),
+            "DATABASE_URL": database,
             "DJANGO_SETTINGS_MODULE": "rehearsal",
             "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{self.port}",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(self.folder),
-            "PYTHONWARNINGS": "error::RuntimeWarning",  # gunicorn.conf.py's own
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),
+            "PYTHONWARNINGS": "error::RuntimeWarning",  # that of gunicorn.conf.py
         }
-
-    def database(self):
-        """Return the URL of the tests' database, or of a file: SQLite's is in memory."""
-        if connection.vendor == "sqlite":
-            return f"sqlite:///{self.folder}/db.sqlite3"
-        name = connection.settings_dict["NAME"]
-        return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
     def start(self):
         """Start the web line, and return when it listens."""
@@ -114,13 +110,13 @@ class WebLineTests(TransactionTestCase):
                 time.sleep(0.05)
 
     def stop(self):
-        """End all its processes as Heroku does, by SIGTERM; return the exit code."""
+        """Send SIGTERM to all its processes, as Heroku does; return the exit code."""
         if self.web.poll() is None:
             os.killpg(self.web.pid, signal.SIGTERM)
         return self.web.wait(25)
 
     def get(self, path, cookie="", proto="https"):
-        """Return status, headers and text of a response, requested as through a router."""
+        """Return status, headers and text of the response to a request through a router."""
         headers = {"Host": HOST, "X-Forwarded-Proto": proto, "Cookie": cookie}
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as client:
             client.request("GET", path, headers=headers)
@@ -135,8 +131,7 @@ class WebLineTests(TransactionTestCase):
 
         self.assertEqual(self.get("/", proto="http")[1]["Location"], f"https://{HOST}/")
         self.assertLess(self.get("/")[0], 500, self.log.read_text())
-        # A page that has a style sheet, whatever the home page has.
-        _, _, page = self.get(reverse("admin:login"))
+        _, _, page = self.get(reverse("admin:login"))  # it has a style sheet
         _, headers, _ = self.get(re.search(r'href="(/static/.+?\.css)"', page)[1])
         self.assertIn("immutable", headers["Cache-Control"])
         self.assertEqual(self.get("/nothing/")[0], 404)

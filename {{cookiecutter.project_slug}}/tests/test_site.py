@@ -15,28 +15,24 @@ class BoomTests(TestCase):
             self.client.get("/boom/")
 
     def test_others_are_redirected_to_the_login(self):
-        for is_known in (False, True):
-            if is_known:
+        for is_logged_in in (False, True):
+            if is_logged_in:
                 self.client.force_login(make_user())
             response = self.client.get("/boom/")
             self.assertRedirects(response, f"{resolve_url('admin:login')}?next=/boom/")
 
 
-class LoginTests(TestCase):
+class PageTests(TestCase):
     def test_login_page_asks_for_a_password(self):
         response = self.client.get(resolve_url(settings.LOGIN_URL))
 
         self.assertContains(response, 'type="password"')
 
-
-class ErrorPageTests(TestCase):
     def test_error_pages_have_their_text(self):
         for name in ERROR_PAGES:
             page = render_to_string(f"{name}.html")
             self.assertRegex(page, "<h[1-6]", "templates/base.html needs a block called content")
 
-
-class HeaderTests(TestCase):
     def test_responses_have_security_headers(self):
         response = self.client.get("/")
 
@@ -45,8 +41,6 @@ class HeaderTests(TestCase):
         self.assertEqual(response.headers["Cross-Origin-Resource-Policy"], "same-origin")
         self.assertIn("camera=()", response.headers["Permissions-Policy"])
 
-
-class HealthTests(TestCase):
     @override_settings(SECURE_SSL_REDIRECT=True)
     def test_health_paths_answer_any_host_over_http(self):
         for path in ("/healthz", "/readyz"):
@@ -55,15 +49,13 @@ class HealthTests(TestCase):
 
 @override_settings(
     AXES_ENABLED=True,
-    PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],  # a good one takes time
+    PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],  # secure ones are slow
 )
 class LockoutTests(TestCase):
     def log_in(self, name="ada@example.com", password="wrong", address="192.0.2.1"):
-        return self.client.post(
-            resolve_url("admin:login"),
-            {"username": name, "password": password},
-            headers={"x-forwarded-for": address},
-        )
+        form = {"username": name, "password": password}
+        headers = {"x-forwarded-for": address}
+        return self.client.post(resolve_url("admin:login"), form, headers=headers)
 
     def test_ten_failures_lock_out_a_name_from_an_address(self):
         make_user(password="right", is_staff=True)
