@@ -91,7 +91,7 @@ class Env(environ.Env):
         if cast is bool:
             if value.lower() not in BOOLEANS:
                 raise Problem("is neither True nor False")
-            return BOOLEANS[value.lower()]
+            return BOOLEANS[str(value).lower()]
         if cast is int and not re.fullmatch("-?[0-9]+", value):
             raise Problem("is not a whole number, such as 3600")
         if cast is list:
@@ -151,5 +151,5 @@ def parse_database(url):
     for options in (config, config.get("OPTIONS", {})):  # of what follows a ?
         for key, value in options.items():
             if str(value).lower() in ("true", "false"):
-                options[key] = BOOLEANS[value.lower()]
+                options[key] = BOOLEANS[str(value).lower()]
     return config
