@@ -19,7 +19,7 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 CSP_MIDDLEWARE = "django.middleware.csp.ContentSecurityPolicyMiddleware"
 # Sources that also allow an injected script.
 ANY_SCRIPT = {CSP.UNSAFE_INLINE, CSP.UNSAFE_EVAL, "*", "http:", "https:", "data:", "blob:"}
-SLOW_HASHERS = (hashers.Argon2PasswordHasher, hashers.BCryptPasswordHasher)
+SLOW_HASHERS = (hashers.Argon2PasswordHasher, hashers.BCryptSHA256PasswordHasher)
 SLOW_HASHERS += (hashers.PBKDF2PasswordHasher, hashers.ScryptPasswordHasher)
 
 
