@@ -29,12 +29,11 @@ def check_database(app_configs, **kwargs):
     if engine in ("dummy", ""):
         yield Error("No database is configured.", hint, id="deploy.E002")
     if engine == "sqlite3":
-        hint += " Or silence it, with a persistent disk."
+        hint += " With a persistent disk, silence this."
         yield Error("The database is SQLite: a restart deletes it.", hint, id="deploy.E002")
     if database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS"):
         message = "Database connections are kept without health checks: a restart breaks them."
-        hint = 'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.'
-        yield Error(message, hint, id="deploy.E011")
+        yield Error(message, "Set CONN_HEALTH_CHECKS to True in DATABASES.", id="deploy.E011")
 
 
 @register(deploy=True)
@@ -91,8 +90,7 @@ def check_uploads(app_configs, **kwargs):
     for option in ("bucket_name", "azure_container"):  # of django-storages
         if not getattr(default_storage, option, True):
             message = f"The storage of uploads has no {option}: every upload would fail."
-            hint = f'Set "{option}" in the OPTIONS of STORAGES["default"].'
-            yield Error(message, hint, id="deploy.E021")
+            yield Error(message, 'Set it in the OPTIONS of STORAGES["default"].', id="deploy.E021")
 
 
 @register(deploy=True)
@@ -104,8 +102,7 @@ def check_mail(app_configs, **kwargs):
         message = f"EMAIL_URL is not set, but pages send mail: {', '.join(sorted(pages))}"
         yield Error(message, hint, id="deploy.E023")
     if mailer["BACKEND"] == "project.mail.ConsoleBackend":
-        message = "EMAIL_URL is consolemail://, which prints mail to the log and does not send it."
-        yield Error(message, hint, id="deploy.E039")
+        yield Error("EMAIL_URL is consolemail://, which sends no mail.", hint, id="deploy.E039")
     options = {"host": "localhost"} | mailer.get("OPTIONS", {})
     is_encrypted = options.get("use_tls") or options.get("use_ssl")
     if options["host"] not in LOCAL_HOSTS and not is_encrypted:

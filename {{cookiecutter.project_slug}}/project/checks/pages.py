@@ -38,24 +38,10 @@ def check_static_files(app_configs, **kwargs):
     elif "DYNO" in os.environ and not storage().hashed_files:
         hint = "heroku config:unset DISABLE_COLLECTSTATIC, then deploy again."
         yield Error("No static files are collected: pages fail with a 500.", hint, id="deploy.E022")
-    # What collectstatic finds, with exact names: macOS and Windows also open LOGO.png as logo.png.
-    files = [file for finder in get_finders() for file in finder.list(["CVS", ".*", "*~"])]
-    names = {Path(getattr(source, "prefix", None) or "", it).as_posix() for it, source in files}
-    for template, link in literals(StaticNode, "path"):
-        name = urlsplit(link).path
-        if name and name not in names:
-            message = f"{template} fails with a 500: the static file {name} does not exist"
-            hint = "Put the file into static/, or remove the static tag."
-            yield Error(message, hint, id="deploy.E019")
-
-
-@register(deploy=True)
-def check_served_files(app_configs, **kwargs):
     folders = [folder for _, folder in FileSystemFinder().locations]
     folders += [settings.STATIC_ROOT, getattr(settings, "WHITENOISE_ROOT", None)]
     for folder in {Path(it).resolve() for it in folders if it}:
-        is_above = folder == settings.BASE_DIR or folder in settings.BASE_DIR.parents
-        if is_above or any(folder.glob("*.py")):
+        if folder in [settings.BASE_DIR, *settings.BASE_DIR.parents] or any(folder.glob("*.py")):
             message = f"Anyone can download the code: static files are served from {folder}"
             hint = "Use other folders in STATICFILES_DIRS, STATIC_ROOT and WHITENOISE_ROOT."
             yield Error(message, hint, id="deploy.E032")
@@ -73,6 +59,15 @@ def check_templates(app_configs, **kwargs):
         except TemplateDoesNotExist:
             hint = "Put it into templates/."
             yield Error(f"The error page {name}.html is missing.", hint, id="deploy.E010")
+    # What collectstatic finds, with exact names: macOS and Windows also open LOGO.png as logo.png.
+    found = [file for finder in get_finders() for file in finder.list(["CVS", ".*", "*~"])]
+    files = {Path(getattr(source, "prefix", None) or "", it).as_posix() for it, source in found}
+    for template, link in literals(StaticNode, "path"):
+        name = urlsplit(link).path
+        if name and name not in files:
+            message = f"{template} fails with a 500: the static file {name} does not exist"
+            hint = "Put the file into static/, or remove the static tag."
+            yield Error(message, hint, id="deploy.E019")
     names = set(url_names(get_resolver()))
     for template, name in literals(URLNode, "view_name"):
         if name not in names:

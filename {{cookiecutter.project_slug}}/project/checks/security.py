@@ -48,8 +48,7 @@ def check_secret_key(app_configs, **kwargs):
         yield Error(message, hint, id="deploy.E026")
     if any(key in Path(it.__file__).read_text(errors="ignore") for it in own_modules()):
         message = "SECRET_KEY is in the code: anyone who reads the code can log in as any user."
-        hint = 'In project/settings.py, write SECRET_KEY = env("SECRET_KEY"), and make a new key.'
-        yield Error(message, hint, id="deploy.E027")
+        yield Error(message, 'Make a new one, and read it by env("SECRET_KEY").', id="deploy.E027")
 
 
 @register(deploy=True)
@@ -69,8 +68,7 @@ def check_hosts(app_configs, **kwargs):
     is_any_allowed = is_any_allowed or getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False)
     if is_any_allowed and getattr(settings, "CORS_ALLOW_CREDENTIALS", False):
         message = "Any other site can read this site's pages as the user who is logged in (CORS)."
-        hint = "Name the sites in CORS_ALLOWED_ORIGINS, or remove CORS_ALLOW_CREDENTIALS."
-        yield Error(message, hint, id="deploy.E035")
+        yield Error(message, "Name the sites, or remove CORS_ALLOW_CREDENTIALS.", id="deploy.E035")
 
 
 @register(deploy=True)
@@ -122,8 +120,7 @@ def check_login(app_configs, **kwargs):
     efforts = ("iterations", "rounds", "time_cost", "memory_cost", "work_factor")
     if not stock or any(getattr(hasher, it, 0) < getattr(stock, it, 0) for it in efforts):
         message = "Passwords are hashed so quickly that a leaked database reveals them."
-        hint = "Remove PASSWORD_HASHERS, or put one of Django's slow hashers first."
-        yield Error(message, hint, id="deploy.E029")
+        yield Error(message, "Remove PASSWORD_HASHERS, or begin with a slow one.", id="deploy.E029")
     if not settings.AUTH_PASSWORD_VALIDATORS:
         message = "Any password is accepted, such as 1: AUTH_PASSWORD_VALIDATORS is empty."
         yield Error(message, "Restore it in project/settings.py.", id="deploy.E030")
