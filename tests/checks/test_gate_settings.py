@@ -75,6 +75,8 @@ HARMLESS = [
     {"STATICFILES_DIRS": [BASE / "static", ("more", robots)]},
     {"PASSWORD_HASHERS": [f"{HASHERS}.Slower", f"{HASHERS}.MD5PasswordHasher"]},
     {"PASSWORD_HASHERS": [f"{HASHERS}.ScryptPasswordHasher"]},
+    {"PASSWORD_HASHERS": [f"{HASHERS}.BCryptPasswordHasher"]},
+    {"PASSWORD_HASHERS": [f"{HASHERS}.BCryptSHA256PasswordHasher"]},
     {"AXES_FAILURE_LIMIT": 3, "AXES_COOLOFF_TIME": 24},
     {"AXES_COOLOFF_TIME": None},
     csp(script_src=[CSP.SELF, CSP.NONCE, CSP.STRICT_DYNAMIC, "https://cdn.example.com"]),

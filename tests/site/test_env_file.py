@@ -76,4 +76,4 @@ def test_a_clone_without_env_is_told_what_writes_it(site, make_copy):
     refused = own.run(own.python, "manage.py", "check", env={})
 
     assert refused.stderr.startswith("There is no .env: locally, python bootstrap.py writes it.")
-    assert "a good one" not in refused.stderr
+    assert "Example" not in refused.stderr

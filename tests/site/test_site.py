@@ -69,7 +69,7 @@ def test_without_variables_it_refuses_by_name(make_deployed, command):
 
     assert refused.returncode != 0
     for name in ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL"):
-        assert f"  {name} is not set; a good one: " in refused.out
+        assert f"  {name} is not set. Example: " in refused.out
     assert "heroku config:set" in refused.out
     assert "Traceback" not in refused.out
 

@@ -1,6 +1,6 @@
-"""Reads environment variables strictly: each problem is named, and never a value.
+"""Read environment variables strictly: an error names the variable, and never shows its value.
 
-django-environ alone takes "maybe" for False, and an unreadable DATABASE_URL for no database.
+django-environ alone reads "maybe" as False, and an invalid DATABASE_URL as no database.
 """
 
 import codecs
@@ -13,22 +13,23 @@ from django.core.exceptions import ImproperlyConfigured
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "1": True}
 BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
-FILE_LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)|#.*|")
+FILE_LINE = re.compile(r"""(?:export\s+)?([A-Za-z_]\w*)=\s*(["']?)(.*)\2|#.*|""")
 HOST = re.compile(r"\*|\.|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 DATABASES = {"postgres", "postgresql", "postgis", "mysql", "oracle", "sqlite", "spatialite"}
-GOOD_VALUES = {
-    "SECRET_KEY": '; a good one: $(python -c "import secrets; print(secrets.token_urlsafe(50))")',
-    "ALLOWED_HOSTS": "; a good one: .herokuapp.com",
-    "DATABASE_URL": "; a good one: postgres://user:password@host:5432/name",
+EXAMPLES = {
+    "SECRET_KEY": '. Example: $(python -c "import secrets; print(secrets.token_urlsafe(50))")',
+    "ALLOWED_HOSTS": ". Example: .herokuapp.com",
+    "DATABASE_URL": ". Example: postgres://user:password@host:5432/name",
 }
+ENCODING = "in a password, write / as %2F, ? as %3F, # as %23 and @ as %40"
 
 
 class Problem(Exception):
-    """What is wrong with a variable; the text continues its name."""
+    """An invalid variable or file. The text follows its name in a message."""
 
 
 def read_file(path):
-    """Return the variables of a file such as .env, as a dict; raise Problem if it is not one."""
+    """Return the variables in a file such as .env, as a dict; raise Problem if it is invalid."""
     content = Path(path).read_bytes()
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
@@ -39,15 +40,14 @@ def read_file(path):
     if None in found:
         numbers = [str(number) for number, it in enumerate(found, 1) if it is None]
         raise Problem(f"has lines that are not NAME=value: {', '.join(numbers)}")
-    pairs = {it[1]: it[2].strip() for it in found if it[1]}
-    return {name: re.sub(r"""^(["'])(.*)\1$""", r"\2", value) for name, value in pairs.items()}
+    return {it[1]: it[3] for it in found if it[1]}
 
 
 class Env(environ.Env):
-    """environ.Env, strict. An empty variable counts as not set.
+    """A strict environ.Env, to which an empty variable is not set.
 
-    Problems are collected, with a harmless value in place of each, until env.refuse_problems(), the
-    last line of the settings. After it, they raise ImproperlyConfigured.
+    Invalid variables are collected, and replaced by placeholders, until refuse_problems() reports
+    them at the end of the settings. After that, they raise ImproperlyConfigured.
     """
 
     def __init__(self):
@@ -56,27 +56,25 @@ class Env(environ.Env):
         self.is_closed = False
 
     def read_env(self, path):
-        """Set the variables of the file at `path`, unless they are set; exit if it is unreadable."""
+        """Set the variables in a file, unless they are set; exit if it is missing or invalid."""
         try:
             for name, value in read_file(path).items():
                 self.ENVIRON.setdefault(name, value)
         except FileNotFoundError:
             if (path.parent / ".git").exists():
-                raise SystemExit(
-                    f"There is no {path.name}: locally, python bootstrap.py writes it. In "
-                    f"production, set {', '.join(GOOD_VALUES)}."
-                ) from None
+                problem = f"There is no {path.name}: locally, python bootstrap.py writes it."
+                raise SystemExit(f"{problem} In production, set {', '.join(EXAMPLES)}.") from None
         except Problem as problem:
             raise SystemExit(f"The site cannot start: {path.name} {problem}.") from None
 
     def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):
-        """Return what `cast` makes of the variable, or `default` where it is not set."""
+        """Return the variable as a `cast`, or `default` if it is not set."""
         text = self.ENVIRON.get(var, "").strip()
         if not text and default is not self.NOTSET:
             return default
         try:
             if not text:
-                raise Problem("is not set" + GOOD_VALUES.get(var, ""))
+                raise Problem("is not set" + EXAMPLES.get(var, ""))
             return self.parse_value(text, cast)
         except Exception as error:
             problem = f"{var} {error if isinstance(error, Problem) else 'cannot be read'}"
@@ -89,11 +87,11 @@ class Env(environ.Env):
 
     @classmethod
     def parse_value(cls, value, cast):
-        """Return `value`, the text of a variable, as a `cast`."""
+        """Convert the text of a variable; raise an exception if it is invalid."""
         if cast is bool:
             if value.lower() not in BOOLEANS:
                 raise Problem("is neither True nor False")
-            return BOOLEANS[value.lower()]
+            return BOOLEANS[str(value).lower()]
         if cast is int and not re.fullmatch("-?[0-9]+", value):
             raise Problem("is not a whole number, such as 3600")
         if cast is list:
@@ -114,7 +112,7 @@ class Env(environ.Env):
     db_url = db
 
     def refuse_problems(self):
-        """Exit with a sentence for each problem, and, by SystemExit, without a traceback."""
+        """Exit without a traceback if variables are invalid, and print what is wrong with each."""
         self.is_closed = True
         if self.problems:
             problems = "".join(f"  {problem}\n" for problem in self.problems)
@@ -127,38 +125,31 @@ class Env(environ.Env):
 
 
 def parse_hosts(text):
-    """Return the list of hosts in `text`; raise Problem where one is more than a name."""
+    """Return the host names in `text` as a list; raise Problem if one is invalid."""
     hosts = Env.parse_value(text, list)
     if not hosts or not all(HOST.fullmatch(host) for host in hosts):
-        raise Problem(
-            "is not a list of host names, such as example.com,www.example.com, "
-            "without https://, port, path or space"
-        )
+        raise Problem("needs host names without https:// or port: example.com,www.example.com")
     return hosts
 
 
-def is_cut(url):
-    """Return whether a character in a password cuts a URL, so that its rest is read as a name."""
-    authority = re.split("[/?#]", url.partition("://")[2])[0]
-    return "#" in url or "@" in url.partition("://")[2].removeprefix(authority)
+def has_unencoded_password(url):
+    """Return whether a password contains / ? or #, so that it ends the host part of a URL."""
+    return bool(re.search("(?s)#|://.*[/?].*@", url))
 
 
 def parse_database(url):
-    """Return an entry of DATABASES; raise Problem where `url` is not that of a database."""
+    """Return an entry of DATABASES; raise Problem if `url` is invalid."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # django-environ's warnings show the password
+        with warnings.catch_warnings(action="error"):  # django-environ's show the password
             config = Env.db_url_config(url)
     except (ValueError, Warning):
         config = {}
     scheme, name = url.partition("://")[0], config.get("NAME", "")
-    if scheme not in DATABASES or not name or ("lite" not in scheme and is_cut(url)):
-        raise Problem(
-            "is not the URL of a database, such as postgres://user:password@host:5432/name; "
-            "in a password, write / as %2F, ? as %3F, # as %23 and @ as %40"
-        )
+    is_broken = "lite" not in scheme and has_unencoded_password(url)
+    if scheme not in DATABASES or not name or is_broken:
+        raise Problem(f"is not a URL such as postgres://user:password@host:5432/name; {ENCODING}")
     for options in (config, config.get("OPTIONS", {})):  # of what follows a ?
         for key, value in options.items():
             if str(value).lower() in ("true", "false"):
-                options[key] = BOOLEANS[value.lower()]
+                options[key] = BOOLEANS[str(value).lower()]
     return config

@@ -2,7 +2,7 @@ from django.core.mail.backends import console
 from django.core.mail.backends.base import BaseEmailBackend
 from environ import Env, ImproperlyConfigured
 
-from project.environment import Problem, is_cut
+from project.environment import ENCODING, Problem, has_unencoded_password
 
 
 class UnsetBackend(BaseEmailBackend):
@@ -33,11 +33,8 @@ def mailer(url):
     if scheme == "consolemail":
         return {"BACKEND": "project.mail.ConsoleBackend"}
     known = scheme in {"smtp", "smtp+tls", "smtp+ssl"} and config.get("EMAIL_HOST")
-    if not known or is_cut(url):
-        raise Problem(
-            "is not a mail server, such as smtp+tls://user:password@host:587; in a user name or "
-            "password, write / as %2F, # as %23, ? as %3F and @ as %40"
-        )
+    if not known or has_unencoded_password(url):
+        raise Problem(f"is not a URL such as smtp+tls://user:password@host:587; {ENCODING}")
     return {
         "BACKEND": config["EMAIL_BACKEND"],
         "OPTIONS": {

@@ -32,7 +32,7 @@ def favicon(request):
 
 
 def bad_request(request, exception):
-    """Show 400.html. Unlike Django's, this view and the next two do not read the form, and fail."""
+    """Show 400.html. Unlike Django's views, this and the next two do not parse an invalid form."""
     return render(None, "400.html", status=400)
 
 
@@ -41,12 +41,12 @@ def permission_denied(request, exception):
 
 
 def page_not_found(request, exception):
-    shown = {"exception": exception, "request_path": request.path}
-    return render(request, "404.html", shown, status=404)
+    context = {"exception": exception, "request_path": request.path}
+    return render(request, "404.html", context, status=404)
 
 
 def server_error(request):
-    """Show 500.html with the request ID, which the log has, too; or a line, if that fails."""
+    """Show 500.html with the request ID, which is in the log; one line, if the template fails."""
     try:
         page = render_to_string("500.html", {"request_id": logs.request_id.get()})
     except Exception:  # it would be logged once for each middleware
@@ -59,8 +59,8 @@ def error_page(request, name):
     """Show an error page while DEBUG is on: /errors/404/"""
     if name not in ERROR_PAGES:
         raise Http404(f"There is one for each of {', '.join(ERROR_PAGES)}.")
-    shown = {"cooloff_timedelta": settings.AXES_COOLOFF_TIME, "request_id": logs.request_id.get()}
-    return render(request, f"{name}.html", shown, status=int(name[:3]))
+    context = {"cooloff_timedelta": settings.AXES_COOLOFF_TIME, "request_id": logs.request_id.get()}
+    return render(request, f"{name}.html", context, status=int(name[:3]))
 
 
 @csrf_exempt
@@ -72,8 +72,7 @@ def csp_report(request):
         blocked = str(report["blocked-uri"])
         directive = str(report["effective-directive"]).removesuffix("-elem")
         page = urlsplit(str(report["document-uri"]))
-        place, script = page.path, urlsplit(str(report.get("source-file", ""))).path
-        place += f", in {script}" if script not in ("", page.path) else ""
+        place = urlsplit(str(report.get("source-file", ""))).path or page.path
         place += f", line {report['line-number']}" if report.get("line-number") else ""
         advice = csp_advice(blocked, directive, page.netloc)
     except (KeyError, RecursionError, TypeError, ValueError):
@@ -83,7 +82,7 @@ def csp_report(request):
 
 
 def csp_advice(blocked, directive, host):
-    """Return what to do about something that the CSP of `host` stopped.
+    """Return how to allow what the CSP of `host` stopped, or what to do instead.
 
     `blocked` is a URL, or a word such as inline: https://www.w3.org/TR/CSP3/#reporting.
     """
@@ -96,14 +95,11 @@ def csp_advice(blocked, directive, host):
     address = urlsplit(blocked)
     if (address.scheme or blocked).endswith("-extension"):
         return "It belongs to a browser extension, not to the site."
-    source = f'"{address.scheme}://{address.netloc}"' if address.netloc else f'"{blocked}:"'
+    source = f"{address.scheme}://{address.netloc}" if address.netloc else f"{blocked}:"
     if address.netloc == host:  # browsers do not say where a form is redirected to
-        source = '"https://where-it-redirects-to"' if directive == "form-action" else "CSP.SELF"
-    sources = [
-        f"CSP.{it.name}" if isinstance(it, CSP) else f'"{it}"'
-        for it in settings.SECURE_CSP.get(directive, [CSP.SELF])
-        if it != CSP.NONE
-    ]
-    line = f'"{directive}": [{", ".join(dict.fromkeys([*sources, source]))}],'
+        source = "https://where-it-redirects-to" if directive == "form-action" else CSP.SELF
+    sources = dict.fromkeys([*settings.SECURE_CSP.get(directive, [CSP.SELF]), source])
+    sources.pop(CSP.NONE, None)
+    words = [f"CSP.{it.name}" if isinstance(it, CSP) else f'"{it}"' for it in sources]
     nonce = "give its tag a nonce, or " if directive in ("script-src", "style-src") else ""
-    return f"To allow it, {nonce}write in SECURE_CSP: {line}"
+    return f'To allow it, {nonce}write in SECURE_CSP: "{directive}": [{", ".join(words)}],'

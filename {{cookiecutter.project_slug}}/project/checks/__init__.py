@@ -4,6 +4,7 @@ Only `check --deploy` runs them. To silence one, add its id to SILENCED_SYSTEM_C
 reason above it.
 """
 
+import sys
 from pathlib import Path
 
 from django.apps import apps
@@ -21,3 +22,8 @@ def is_own(path):
 def own_apps():
     """Return the app configs that belong to this project."""
     return [app for app in apps.get_app_configs() if is_own(app.path)]
+
+
+def own_modules():
+    """Return the imported modules that belong to this project."""
+    return [it for it in sys.modules.values() if is_own(getattr(it, "__file__", None) or "/")]

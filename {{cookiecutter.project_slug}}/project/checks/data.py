@@ -1,7 +1,6 @@
 """The database, models, uploads, mail and the log."""
 
 import logging
-import sys
 from importlib import import_module
 
 from django.apps import apps
@@ -11,11 +10,10 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
-from django.db.models import FileField
 from django.urls import get_resolver
 from django.utils import translation
 
-from project.checks import is_own, own_apps
+from project.checks import own_apps, own_modules
 from project.checks.pages import url_names
 from project.checks.security import LOCAL_HOSTS
 
@@ -27,18 +25,15 @@ MAIL_PAGES = {"password_reset", "account_signup", "account_reset_password"}
 def check_database(app_configs, **kwargs):
     database = settings.DATABASES.get("default", {})
     engine = database.get("ENGINE", "").rpartition(".")[2]
-    if engine in ("sqlite3", "dummy", ""):
-        yield Error(
-            f"The database is {'SQLite' if engine == 'sqlite3' else 'missing'}: a restart deletes it.",
-            "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL. Or silence it, with a persistent disk.",
-            id="deploy.E002",
-        )
+    hint = "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL."
+    if engine in ("dummy", ""):
+        yield Error("No database is configured.", hint, id="deploy.E002")
+    if engine == "sqlite3":
+        hint += " With a persistent disk, silence this."
+        yield Error("The database is SQLite: a restart deletes it.", hint, id="deploy.E002")
     if database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS"):
-        yield Error(
-            "Database connections are kept without health checks: a restart of it breaks them.",
-            'Set "CONN_HEALTH_CHECKS": True beside CONN_MAX_AGE in DATABASES.',
-            id="deploy.E011",
-        )
+        message = "Database connections are kept without health checks: a restart breaks them."
+        yield Error(message, "Set CONN_HEALTH_CHECKS to True in DATABASES.", id="deploy.E011")
 
 
 @register(deploy=True)
@@ -49,11 +44,8 @@ def check_migrations(app_configs, **kwargs):
     except (LookupError, ValueError) as error:  # a migration that another one needs is missing
         changed = {str(error)}
     if changed:
-        yield Error(
-            f"Models differ from their migrations: {', '.join(sorted(changed))}",
-            "python manage.py makemigrations NAME, then commit the new file.",
-            id="deploy.E014",
-        )
+        message = f"Models differ from their migrations: {', '.join(sorted(changed))}"
+        yield Error(message, "python manage.py makemigrations NAME, and commit.", id="deploy.E014")
 
 
 def apps_with_changes():
@@ -61,7 +53,7 @@ def apps_with_changes():
     loader = MigrationLoader(None)  # reads no database
     autodetector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
     changed = autodetector.changes(loader.graph).keys() | loader.detect_conflicts().keys()
-    # The autodetector passes over apps with models and without a migrations folder.
+    # The autodetector skips apps with models and without a migrations folder.
     tables = {m._meta.app_label for m in apps.get_models() if m._meta.can_migrate("default")}
     return (changed | tables & loader.unmigrated_apps) & {app.label for app in own_apps()}
 
@@ -72,74 +64,57 @@ def check_users(app_configs, **kwargs):
     if not replaced._meta.swapped:
         return
     import_module(settings.ROOT_URLCONF)  # and with it, views and forms
-    modules = [it for it in sys.modules.values() if is_own(getattr(it, "__file__", None) or "/")]
-    for module in modules:
+    for module in own_modules():
         classes = [it for it in vars(module).values() if isinstance(it, type)]
         for it in classes:
             # The model of a form, or the class itself.
-            model = getattr(getattr(it, "_meta", None), "model", it)
+            model = getattr(getattr(it, "_meta", None), "model", None)
             is_base = any(issubclass(other, it) and other is not it for other in classes)
             # The admin gives a form its own model.
             is_adapted = module.__name__.endswith(".admin") and it is not replaced
             if model is replaced and not is_base and not is_adapted:
-                yield Error(
-                    f"{module.__name__} uses {it.__name__}, but users are {settings.AUTH_USER_MODEL}.",
-                    "Write get_user_model(), in models.py settings.AUTH_USER_MODEL; see identity.forms.",
-                    id="deploy.E020",
-                )
+                message = f"{module.__name__} uses {it.__name__}, not {settings.AUTH_USER_MODEL}."
+                hint = "Use get_user_model() or identity.forms; in models.py, AUTH_USER_MODEL."
+                yield Error(message, hint, id="deploy.E020")
 
 
 @register(deploy=True)
 def check_uploads(app_configs, **kwargs):
     models = [model for app in own_apps() for model in app.get_models()]
     fields = [field for model in models for field in model._meta.local_fields]
-    files = [field for field in fields if isinstance(field, FileField)]
-    lost = [str(field) for field in files if isinstance(field.storage, FileSystemStorage)]
+    lost = [str(it) for it in fields if isinstance(getattr(it, "storage", None), FileSystemStorage)]
     if lost:
-        yield Error(
-            f"Uploads are stored on the server's disk, where restarts delete them: {', '.join(lost)}",
-            "Use object storage: README.md, “take uploads”. With a persistent disk, silence this.",
-            id="deploy.E015",
-        )
+        message = f"Uploads are on the server's disk, where restarts delete them: {', '.join(lost)}"
+        hint = "See “take uploads” in README.md. With a persistent disk, silence this."
+        yield Error(message, hint, id="deploy.E015")
     for option in ("bucket_name", "azure_container"):  # of django-storages
         if not getattr(default_storage, option, True):
-            yield Error(
-                f"The storage of uploads has no {option}: every upload would fail.",
-                f'Set "{option}" in the OPTIONS of STORAGES["default"].',
-                id="deploy.E021",
-            )
+            message = f"The storage of uploads has no {option}: every upload would fail."
+            yield Error(message, 'Set it in the OPTIONS of STORAGES["default"].', id="deploy.E021")
 
 
 @register(deploy=True)
 def check_mail(app_configs, **kwargs):
     mailer = settings.MAILERS["default"]
+    hint = "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587"
     pages = {name.rpartition(":")[2] for name in url_names(get_resolver())} & MAIL_PAGES
     if mailer["BACKEND"] == "project.mail.UnsetBackend" and pages:
-        yield Error(
-            f"EMAIL_URL is not set, but pages send mail: {', '.join(sorted(pages))}",
-            "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587",
-            id="deploy.E023",
-        )
+        message = f"EMAIL_URL is not set, but pages send mail: {', '.join(sorted(pages))}"
+        yield Error(message, hint, id="deploy.E023")
     if mailer["BACKEND"] == "project.mail.ConsoleBackend":
-        yield Error(
-            "EMAIL_URL is consolemail:// and prints mail into the log, instead of sending it.",
-            "heroku config:set EMAIL_URL=smtp+tls://user:password@host:587",
-            id="deploy.E039",
-        )
-    options = mailer.get("OPTIONS", {})
+        yield Error("EMAIL_URL is consolemail://, which sends no mail.", hint, id="deploy.E039")
+    options = {"host": "localhost"} | mailer.get("OPTIONS", {})
     is_encrypted = options.get("use_tls") or options.get("use_ssl")
-    if options.get("host", "localhost") not in LOCAL_HOSTS and not is_encrypted:
-        yield Warning(
-            "EMAIL_URL names a host without TLS: the password and the mail are sent unencrypted.",
-            "Write smtp+tls:// (port 587) or smtp+ssl:// (port 465) for smtp://.",
-            id="deploy.W024",
-        )
+    if options["host"] not in LOCAL_HOSTS and not is_encrypted:
+        message = "EMAIL_URL names a host without TLS: the password and mail are sent unencrypted."
+        hint = "Write smtp+tls:// (port 587) or smtp+ssl:// (port 465) for smtp://."
+        yield Warning(message, hint, id="deploy.W024")
 
 
 @register(deploy=True)
 def check_logging(app_configs, **kwargs):
-    record = logging.makeLogRecord({"name": "django.request", "levelno": logging.ERROR})
     logger = logging.getLogger("django.request")
+    record = logging.makeLogRecord({"name": logger.name, "levelno": logging.ERROR})
     is_logged = logger.isEnabledFor(logging.ERROR) and logger.filter(record)
     while is_logged and logger:
         for handler in logger.handlers:
@@ -148,8 +123,6 @@ def check_logging(app_configs, **kwargs):
             if on_console and handler.level <= logging.ERROR and handler.filter(record):
                 return
         logger = logger.parent if logger.propagate else None
-    yield Error(
-        "Errors are not logged to the console, which is the platform's log.",
-        "In LOGGING, give root a StreamHandler, and let django.request propagate errors to it.",
-        id="deploy.E009",
-    )
+    message = "Errors are not logged to the console, which is the platform's log."
+    hint = "In LOGGING, give root a StreamHandler, and let django.request propagate errors to it."
+    yield Error(message, hint, id="deploy.E009")

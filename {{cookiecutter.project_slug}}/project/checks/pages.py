@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
+from django.contrib.staticfiles.finders import FileSystemFinder, get_finders
 from django.core.checks import Error, register
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.defaulttags import URLNode
@@ -24,58 +25,59 @@ WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 @register(deploy=True)
 def check_static_files(app_configs, **kwargs):
     order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP_MIDDLEWARE, WHITENOISE)]
-    if WHITENOISE not in order or order[-1] != WHITENOISE:
-        yield Error(
-            "WhiteNoise is missing or too early: static files lack, or lack the security headers.",
-            f"In MIDDLEWARE, put {WHITENOISE} right below {CSP_MIDDLEWARE}.",
-            id="deploy.E006",
-        )
+    if order[-1:] != [WHITENOISE]:
+        message = "WhiteNoise is missing, or above middleware that sets security headers."
+        hint = f"In MIDDLEWARE, put {WHITENOISE} right below {CSP_MIDDLEWARE}."
+        yield Error(message, hint, id="deploy.E006")
     storage = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
     if not hasattr(storage, "hashed_name"):
-        yield Error(
-            "Static files have no hash in their names: browsers keep old files after a deploy.",
-            'In STORAGES["staticfiles"], use whitenoise.storage.CompressedManifestStaticFilesStorage.',
-            id="deploy.E007",
-        )
+        message = "Static files have no hash in their names: browsers keep old files."
+        hint = "In STORAGES, use whitenoise.storage.CompressedManifestStaticFilesStorage."
+        yield Error(message, hint, id="deploy.E007")
     # Only where the site will run, such as Heroku's release phase, are they collected by now.
     elif "DYNO" in os.environ and not storage().hashed_files:
-        yield Error(
-            "Static files were not collected: every page would be a 500.",
-            "heroku config:unset DISABLE_COLLECTSTATIC, then deploy again.",
-            id="deploy.E022",
-        )
-    # What collectstatic finds, with exact names: macOS and Windows also open LOGO.png as logo.png.
-    found = {
-        Path(getattr(storage, "prefix", None) or "", path).as_posix()
-        for finder in get_finders()
-        for path, storage in finder.list(["CVS", ".*", "*~"])
-    }
-    for template, node in template_nodes(StaticNode):
-        name = literal(node.path).partition("#")[0].partition("?")[0]
-        if name and name not in found:
-            yield Error(
-                f"{template} links a static file that does not exist, and is a 500: {name}",
-                "Put the file into static/, or remove the static tag.",
-                id="deploy.E019",
-            )
+        hint = "heroku config:unset DISABLE_COLLECTSTATIC, then deploy again."
+        yield Error("No static files are collected: pages fail with a 500.", hint, id="deploy.E022")
+    folders = [folder for _, folder in FileSystemFinder().locations]
+    folders += [settings.STATIC_ROOT, getattr(settings, "WHITENOISE_ROOT", None)]
+    for folder in {Path(it).resolve() for it in folders if it}:
+        if folder in [settings.BASE_DIR, *settings.BASE_DIR.parents] or any(folder.glob("*.py")):
+            message = f"Anyone can download the code: static files are served from {folder}"
+            hint = "Use other folders in STATICFILES_DIRS, STATIC_ROOT and WHITENOISE_ROOT."
+            yield Error(message, hint, id="deploy.E032")
 
 
 @register(deploy=True)
-def check_served_files(app_configs, **kwargs):
-    folders = [it[1] if isinstance(it, list | tuple) else it for it in settings.STATICFILES_DIRS]
-    folders += [settings.STATIC_ROOT, getattr(settings, "WHITENOISE_ROOT", None)]
-    for folder in {Path(it).resolve() for it in folders if it}:
-        is_above = folder == settings.BASE_DIR or folder in settings.BASE_DIR.parents
-        if is_above or any(folder.glob("*.py")):
-            yield Error(
-                f"Anyone can download the code and settings, because static files are served from {folder}",
-                "In STATICFILES_DIRS, STATIC_ROOT and WHITENOISE_ROOT, name folders of their own.",
-                id="deploy.E032",
-            )
+def check_templates(app_configs, **kwargs):
+    if any(it.get("OPTIONS", {}).get("autoescape") is False for it in settings.TEMPLATES):
+        message = "Templates do not escape values: a user's text can run scripts in pages."
+        hint = "Remove autoescape from TEMPLATES; in a template, the filter safe is for one value."
+        yield Error(message, hint, id="deploy.E037")
+    for name in ERROR_PAGES:
+        try:
+            get_template(f"{name}.html")
+        except TemplateDoesNotExist:
+            hint = "Put it into templates/."
+            yield Error(f"The error page {name}.html is missing.", hint, id="deploy.E010")
+    # What collectstatic finds, with exact names: macOS and Windows also open LOGO.png as logo.png.
+    found = [file for finder in get_finders() for file in finder.list(["CVS", ".*", "*~"])]
+    files = {Path(getattr(source, "prefix", None) or "", it).as_posix() for it, source in found}
+    for template, link in literals(StaticNode, "path"):
+        name = urlsplit(link).path
+        if name and name not in files:
+            message = f"{template} fails with a 500: the static file {name} does not exist"
+            hint = "Put the file into static/, or remove the static tag."
+            yield Error(message, hint, id="deploy.E019")
+    names = set(url_names(get_resolver()))
+    for template, name in literals(URLNode, "view_name"):
+        if name not in names:
+            message = f"{template} fails with a 500: there is no URL named {name}"
+            hint = "Add its path() to project/urls.py, or correct the name."
+            yield Error(message, hint, id="deploy.E025")
 
 
-def template_nodes(kind):
-    """Yield the path of each template of this project with each of its nodes of a kind."""
+def literals(kind, attribute):
+    """Yield each template of this project with the literal argument of each tag of a kind."""
     folders = [Path(folder) for engine in settings.TEMPLATES for folder in engine["DIRS"]]
     folders += [Path(app.path) / "templates" for app in own_apps()]
     for file in sorted(path for folder in folders for path in folder.rglob("*.*")):
@@ -84,13 +86,11 @@ def template_nodes(kind):
         except (TemplateSyntaxError, UnicodeDecodeError, OSError):  # a folder, or not a template
             continue
         for node in template.nodelist.get_nodes_by_type(kind):
-            yield file.relative_to(settings.BASE_DIR), node
-
-
-def literal(expression):
-    """Return the text of an expression in a template that is only that, else an empty string."""
-    is_text = isinstance(expression.var, str) and not expression.filters
-    return expression.var if is_text else ""
+            expression = getattr(node, attribute)
+            is_text = isinstance(expression.var, str) and not expression.filters
+            # With `as`, the url tag does not fail.
+            if is_text and not getattr(node, "asvar", None):
+                yield file.relative_to(settings.BASE_DIR), expression.var
 
 
 def url_names(resolver, prefix=""):
@@ -101,35 +101,3 @@ def url_names(resolver, prefix=""):
             continue
         for namespace in {pattern.namespace, pattern.app_name}:
             yield from url_names(pattern, f"{prefix}{namespace}:" if namespace else prefix)
-
-
-@register(deploy=True)
-def check_pages(app_configs, **kwargs):
-    for name in ERROR_PAGES:
-        try:
-            get_template(f"{name}.html")
-        except TemplateDoesNotExist:
-            yield Error(
-                f"The error page {name}.html is missing.",
-                "Put it into templates/.",
-                id="deploy.E010",
-            )
-    names = set(url_names(get_resolver()))
-    for template, node in template_nodes(URLNode):
-        name = literal(node.view_name)
-        if name and not node.asvar and name not in names:
-            yield Error(
-                f"{template} links a URL name that does not exist, and is a 500: {name}",
-                "Add its path() to project/urls.py, or correct the name.",
-                id="deploy.E025",
-            )
-
-
-@register(deploy=True)
-def check_escaping(app_configs, **kwargs):
-    if any(it.get("OPTIONS", {}).get("autoescape") is False for it in settings.TEMPLATES):
-        yield Error(
-            "Templates do not escape what they show: a visitor's script would run in pages.",
-            "Remove autoescape from TEMPLATES; in a template, the filter safe is for one place.",
-            id="deploy.E037",
-        )
