@@ -24,10 +24,24 @@ def model_without_migrations(site):
     shutil.rmtree(site.path / "application" / "migrations")
 
 
+def move_whitenoise_up(site):
+    """Above the middleware that sets the site's own security headers, and below Django's."""
+    append(
+        f'MIDDLEWARE.remove("{WHITENOISE}")\n'
+        f'MIDDLEWARE.insert(MIDDLEWARE.index("project.middleware.security_headers"), "{WHITENOISE}")'
+    )(site)
+
+
 @pytest.mark.parametrize(
     ("check", "weakness"),
     [
         ("deploy.E002", append("DATABASES = {}")),
+        (
+            "deploy.E002",
+            append('DATABASES["default"] = {"ENGINE": "django.contrib.gis.db.backends.spatialite"}'),
+        ),
+        ("deploy.E006", move_whitenoise_up),
+        ("deploy.E010", write("templates/404.html", "{% no_such_tag %}")),
         ("deploy.E006", append(f'MIDDLEWARE.remove("{WHITENOISE}"); MIDDLEWARE.insert(0, "{WHITENOISE}")')),
         ("deploy.E008", append("SECURE_CSP = {}")),
         ("deploy.E009", append('LOGGING["loggers"]["django"]["propagate"] = False')),
@@ -74,7 +88,7 @@ def model_without_migrations(site):
         ("deploy.E020", write("application/views.py", FORM.format("forms.AdminUserCreationForm"))),
     ],
     ids=[
-        "no database", "WhiteNoise first", "empty policy", "django keeps errors", "no logging",
+        "no database", "spatialite", "WhiteNoise above our headers", "syntax error in an error page", "WhiteNoise first", "empty policy", "django keeps errors", "no logging",
         "level of a logger", "level of a handler", "no handler", "filter of a logger", "password reset in a namespace",
         "cookie with a path", "example of a token",
         "migration deleted", "model added", "no migrations folder", "CSRF cookie", "static file in another case", "user of another name",

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
 """
 STATIC = """{% load static %}{% static "site.css" %}{% static "favicon.svg#mark" %}{% static name %}
 {% static "no-"|add:name %}{# {% static "no-1" %} #}{% comment %}{% static "no-2" %}{% endcomment %}
-{% static "admin/css/base.css" %}{% static 'blog/new.css' %}{% get_static_prefix %}
+{% static "admin/css/base.css" %}{% static 'blog/new.css' %}{% static "blog/" %}{% get_static_prefix %}
 {% url "no-page" as page %}{% url name %}{% url "admin:index" %}{% url "admin:identity_user_changelist" %}
 """
 SIGN_UP = """

@@ -161,6 +161,8 @@ def test_a_required_variable_of_the_owner_is_named(make_deployed, read):
         ('env.json("N")', {"N": '{"a": [1]}'}, "{'a': [1]}"),
         ('env.dict("N")', {"N": "a=1,b=2"}, "{'a': '1', 'b': '2'}"),
         ('DATABASES["default"]["CONN_HEALTH_CHECKS"]', {"DATABASE_URL": "postgres://u:p@h/n?conn_health_checks=True"}, "True"),
+        ('DATABASES["default"]["NAME"]', {"DATABASE_URL": "postgres://u:p@h/true"}, "'true'"),
+        ('DATABASES["default"]["PASSWORD"]', {"DATABASE_URL": "postgres://u:False@h/n"}, "'False'"),
         ('DATABASES["default"]["CONN_MAX_AGE"]', {}, "60"),
         ('DATABASES["default"]["CONN_MAX_AGE"]', {"DATABASE_URL": "postgres://u:p@h/n?conn_max_age=0"}, "0"),
         (

@@ -150,6 +150,7 @@ def parse_database(url):
         raise Problem(f"is not a URL such as postgres://user:password@host:5432/name; {ENCODING}")
     for options in (config, config.get("OPTIONS", {})):  # of what follows a ?
         for key, value in options.items():
-            if str(value).lower() in ("true", "false"):
+            is_of_address = key in ("NAME", "USER", "PASSWORD", "HOST")
+            if not is_of_address and str(value).lower() in ("true", "false"):
                 options[key] = BOOLEANS[str(value).lower()]
     return config

@@ -28,7 +28,7 @@ def check_database(app_configs, **kwargs):
     hint = "heroku addons:create heroku-postgresql:essential-0 sets DATABASE_URL."
     if engine in ("dummy", ""):
         yield Error("No database is configured.", hint, id="deploy.E002")
-    if engine == "sqlite3":
+    if engine in ("sqlite3", "spatialite"):
         hint += " With a persistent disk, silence this."
         yield Error("The database is SQLite: a restart deletes it.", hint, id="deploy.E002")
     if database.get("CONN_MAX_AGE", 0) != 0 and not database.get("CONN_HEALTH_CHECKS"):

@@ -18,16 +18,17 @@ from project.checks import own_apps
 from project.checks.security import CSP_MIDDLEWARE
 from project.views import ERROR_PAGES
 
-SECURITY = "django.middleware.security.SecurityMiddleware"
+HEADERS = ["django.middleware.security.SecurityMiddleware", CSP_MIDDLEWARE]
+HEADERS.append("project.middleware.security_headers")
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 
 @register(deploy=True)
 def check_static_files(app_configs, **kwargs):
-    order = [name for name in settings.MIDDLEWARE if name in (SECURITY, CSP_MIDDLEWARE, WHITENOISE)]
+    order = [name for name in settings.MIDDLEWARE if name in (*HEADERS, WHITENOISE)]
     if order[-1:] != [WHITENOISE]:
         message = "WhiteNoise is missing, or above middleware that sets security headers."
-        hint = f"In MIDDLEWARE, put {WHITENOISE} right below {CSP_MIDDLEWARE}."
+        hint = f"In MIDDLEWARE, put {WHITENOISE} below {HEADERS[-1]}."
         yield Error(message, hint, id="deploy.E006")
     storage = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
     if not hasattr(storage, "hashed_name"):
@@ -56,15 +57,15 @@ def check_templates(app_configs, **kwargs):
     for name in ERROR_PAGES:
         try:
             get_template(f"{name}.html")
-        except TemplateDoesNotExist:
-            hint = "Put it into templates/."
-            yield Error(f"The error page {name}.html is missing.", hint, id="deploy.E010")
+        except (TemplateDoesNotExist, TemplateSyntaxError) as error:
+            message = f"The error page {name}.html cannot be loaded: {error}"
+            yield Error(message, "Put it into templates/, or correct it.", id="deploy.E010")
     # What collectstatic finds, with exact names: macOS and Windows also open LOGO.png as logo.png.
     found = [file for finder in get_finders() for file in finder.list(["CVS", ".*", "*~"])]
     files = {Path(getattr(source, "prefix", None) or "", it).as_posix() for it, source in found}
     for template, link in literals(StaticNode, "path"):
         name = urlsplit(link).path
-        if name and name not in files:
+        if name and not name.endswith("/") and name not in files:
             message = f"{template} fails with a 500: the static file {name} does not exist"
             hint = "Put the file into static/, or remove the static tag."
             yield Error(message, hint, id="deploy.E019")
