@@ -62,13 +62,13 @@ def reason_to_render_only():
     if UNDER_CRUFT and is_temporary and PROJECT.resolve().parent != Path(START).resolve():
         return "for cruft to compare."
     if os.environ.get("COOKIECUTTER_SKIP_SETUP", "0") not in ("", "0"):
-        finish = ", then ".join([*bootstrap.go_to(START), "python bootstrap.py"])
+        finish = ", then ".join([*bootstrap.cd_command(START), "python bootstrap.py"])
         asks = "as COOKIECUTTER_SKIP_SETUP asks"
         return f"{asks}: NOT installed, NOT checked. To finish: {finish}"
     return None
 
 
-def put_under_git(verified):
+def stage_and_commit(verified):
     """Stage all files, and commit them where they are `verified`; return the commands left to type.
 
     A repository of somebody's, here or in a folder above, is left as it is. What the user's own
@@ -102,7 +102,7 @@ def put_under_git(verified):
             line.result += ": interrupted"
         except GitFailed as error:
             if "user.email" in str(error):
-                line.result = "staged, not committed: ggit does not know your name"
+                line.result = "staged, not committed: git does not know your name"
                 left = [*WHO_YOU_ARE, *left]
             else:
                 line.result += f", for it says:\n\n{error}\n\n"
@@ -128,9 +128,9 @@ def main():
         bootstrap.say_unsafe(error, f" {so} (The error below is how cookiecutter stops.)")
         return 1
     except bootstrap.NotVerified as error:
-        bootstrap.say_not_verified(error, START, put_under_git(verified=False))
+        bootstrap.say_not_verified(error, START, stage_and_commit(verified=False))
     else:
-        bootstrap.say_next(START, put_under_git(verified=True))
+        bootstrap.say_next(START, stage_and_commit(verified=True))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Refuses answers that cannot work: all at once, each with an example of one that can."""
+"""Rejects invalid answers: reports all of them at once, each with an example of a valid one."""
 
 import json
 import os
@@ -105,22 +105,22 @@ def again(accepted):
 
 
 def main():
-    """Return the exit status: 1 where an answer is refused."""
-    accepted, refused = {}, []
+    """Print what is wrong with the answers; return the exit status, 1 if any is invalid."""
+    accepted, rejected = {}, []
     for question, (problem, example) in QUESTIONS.items():
         answer = str(ANSWERS[question])
         wrong = problem(answer)
         if wrong:
             example = good_slug(answer) if question == "project_slug" else example
-            refused.append(f"  {question} {wrong}. Example: {example}")
+            rejected.append(f"  {question} {wrong}. Example: {example}")
         else:
             accepted[question] = answer
-    if not refused:
+    if not rejected:
         return 0
     if "project_name" not in accepted:
         accepted.pop("project_slug", None)  # it was made from the name
     sys.stdout.reconfigure(errors="replace")
-    print("\nNo project was created, because of these answers:\n", *refused, sep="\n")
+    print("\nNo project was created, because of these answers:\n", *rejected, sep="\n")
     if "_output_dir" in ANSWERS:  # cruft, which has a command of its own, does not say
         print(f"\nTo answer again:\n\n  {again(accepted)}\n")
     print("The error below is how cookiecutter stops.\n")

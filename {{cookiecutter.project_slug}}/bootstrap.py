@@ -62,7 +62,7 @@ def set_up():
     """Take each step and print its line; raise Unsafe or NotVerified."""
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-            refuse_leftovers()
+            check_git()
             environment = clean_environment()
             uv = find_uv(environment, Path(scratch))
             environment |= {"XDG_CONFIG_HOME": f"{scratch}/config", "UV_NO_SYSTEM_CONFIG": "1"}
@@ -159,8 +159,8 @@ def git(*arguments):
         return run(["git", *arguments], clean_environment())
 
 
-def refuse_leftovers():
-    """Raise NotVerified where git has files that are not finished, or one that is secret."""
+def check_git():
+    """Raise NotVerified if an update left conflicts, or if git tracks .env."""
     unmerged = git("grep", "-lE", "^(<{7}|>{7}) ")
     names = unmerged.stdout.splitlines() if unmerged else []
     names += [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/*.rej")]
@@ -367,8 +367,8 @@ def commands_for_git():
     return commands if git("rev-parse", "--verify", "HEAD").returncode != 0 else []
 
 
-def go_to(start):
-    """Return, in a list, the command that leads from the folder `start` to this one, if any."""
+def cd_command(start):
+    """Return the cd command from the folder `start` to this one, in a list; empty if none is needed."""
     start = Path(start).resolve()
     if start == ROOT:
         return []
@@ -414,14 +414,14 @@ def say_commands(heading, *commands):
 def say_not_verified(reason, start, left=()):
     """Print why nothing is proven, and what to type: what is `left` comes last."""
     heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}.\nTo finish:"
-    say_commands(heading, *go_to(start), f"{python_command()} bootstrap.py", *left)
+    say_commands(heading, *cd_command(start), f"{python_command()} bootstrap.py", *left)
 
 
 def say_next(start, left=()):
     """Print what to type next, beginning with what is `left` to do."""
     commands = ["python manage.py createsuperuser", "python manage.py runserver"]
     heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
-    say_commands(heading, *go_to(start), *left, activate(), *commands)
+    say_commands(heading, *cd_command(start), *left, activate(), *commands)
     say('\nThen open http://127.0.0.1:8000/\nTo deploy: README.md, "Deploy it"')
 
 

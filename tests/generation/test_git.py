@@ -58,7 +58,7 @@ def test_no_name_in_git(template, tmp_path, environment):
     assert project.run("git", "log").returncode != 0
 
 
-def test_a_commit_that_is_refused(template, tmp_path, environment):
+def test_a_commit_that_is_rejected(template, tmp_path, environment):
     hook = tmp_path / "hooks" / "pre-commit"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\necho 'not on a Sunday' >&2\nexit 1\n")
