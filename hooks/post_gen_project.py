@@ -5,6 +5,7 @@ checks cannot run, the project is kept, staged and marked NOT VERIFIED.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -30,15 +31,9 @@ import bootstrap  # noqa: E402
 IS_OLD = any(Path(name).exists() for name in (".git", ".env", ".venv", "uv.lock"))
 
 
-class GitFailed(Exception):
-    """git did not do what it should; the message is what it said."""
-
-
 def git(*arguments):
-    """Run git in the project; raise GitFailed where it fails."""
-    finished = bootstrap.git(*arguments)
-    if finished.returncode != 0:
-        raise GitFailed((finished.stderr + finished.stdout).strip())
+    """Run git in the project; raise CalledProcessError if it fails."""
+    bootstrap.git(*arguments).check_returncode()
 
 
 def choose_error_tracking():
@@ -82,7 +77,7 @@ def stage_and_commit(verified):
             if not left:
                 line.result = "the template's changes are yours to commit"
                 return ["git status", "git add --all", 'git commit -m "Update from the template"']
-            if not bootstrap.git("--version"):
+            if bootstrap.git("--version").returncode != 0:
                 line.result = "not installed: nothing is committed"
                 return left
             if bootstrap.repository() not in (None, PROJECT.resolve()):
@@ -100,12 +95,12 @@ def stage_and_commit(verified):
                 left = cruft and [*cruft, "git commit --amend --no-edit"]
         except KeyboardInterrupt:
             line.result += ": interrupted"
-        except GitFailed as error:
-            if "user.email" in str(error):
+        except subprocess.CalledProcessError as error:
+            if "user.email" in error.stderr:
                 line.result = "staged, not committed: git does not know your name"
                 left = [*WHO_YOU_ARE, *left]
             else:
-                line.result += f", for it says:\n\n{error}\n\n"
+                line.result += f":\n\n{error.stderr}{error.stdout}\n"
     return left
 
 

@@ -94,7 +94,7 @@ def set_up():
     except (Unsafe, NotVerified):
         raise
     except KeyboardInterrupt:
-        raise NotVerified("it was interrupted") from None
+        raise NotVerified("it was interrupted.") from None
     except Exception as error:  # a full disk, say: nothing of what is there may be lost over it
         raise NotVerified(f"{type(error).__name__}: {error}") from error
 
@@ -142,33 +142,38 @@ def step(name, doing=""):
         draw(line.result, RED if line.result == "failed" else PLAIN, "\n")
 
 
-def run(command, environment):
-    """Run `command` in this folder; return the finished process with its output as text."""
-    return subprocess.run(command, env=environment, capture_output=True, **CHILD)
+def run(command, environment, problem=""):
+    """Run `command` in this folder; return the finished process with its output as text.
+
+    If the command fails and `problem` is set, raise NotVerified with both.
+    """
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, **CHILD)
+    except OSError as error:  # not installed, or not executable
+        done = subprocess.CompletedProcess(command, 127, "", str(error))
+    if problem and done.returncode != 0:
+        raise NotVerified(f"{problem}:\n\n{last_lines(done.stderr)}")
+    return done
 
 
-def last_lines(text, count=1):
-    """Return the end of a program's output."""
-    text = text[max(text.find("The site cannot start"), 0) :].strip()
-    return "\n".join((text or "it does not say why").splitlines()[-count:]).strip()
+def last_lines(text):
+    """Return the last five lines of a program's output."""
+    return "\n".join(text.strip().splitlines()[-5:]) or "it does not say why"
 
 
 def git(*arguments):
-    """Run git in this folder, and return the finished process; None where there is no git."""
-    with contextlib.suppress(OSError):  # also one that may not be executed
-        return run(["git", *arguments], clean_environment())
+    """Run git in this folder; return the finished process."""
+    return run(["git", *arguments], clean_environment())
 
 
 def check_git():
     """Raise NotVerified if an update left conflicts, or if git tracks .env."""
-    unmerged = git("grep", "-lE", "^(<{7}|>{7}) ")
-    names = unmerged.stdout.splitlines() if unmerged else []
+    names = git("grep", "-lE", "^(<{7}|>{7}) ").stdout.splitlines()
     names += [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/*.rej")]
     names += [path.name for path in ROOT.glob("*.rej")]
     if names:
-        raise NotVerified(f"an update left conflicts in {', '.join(names)}")
-    tracked = git("ls-files", ".env")
-    if tracked and tracked.stdout:
+        raise NotVerified(f"an update left conflicts in {', '.join(names)}.")
+    if git("ls-files", ".env").stdout:
         raise NotVerified("git tracks .env, which has the SECRET_KEY: git rm --cached .env")
 
 
@@ -203,21 +208,19 @@ def find_uv(environment, scratch):
     """Return the path of a uv that works here, if need be of one that pip installs in `scratch`."""
     with step("uv") as line:
         folders = user_path() + behind_shims("versions/*/bin", "installs/uv/*", "installs/uv/*/*")
-        found = [shutil.which("uv", path=folder) for folder in folders]
-        for uv in [os.environ.get("UV"), *found, VENV_PYTHON.with_name("uv")]:
-            with contextlib.suppress(OSError):
-                version = run([uv, "--version"], environment) if uv else None
-                if version and version.returncode == 0:
-                    line.result = version.stdout.split()[1]
-                    # It may have to make .venv anew, with itself in it.
-                    return shutil.copy(uv, scratch) if ROOT in Path(uv).parents else uv
+        found = [shutil.which("uv", path=folder) for folder in [*folders, VENV_PYTHON.parent]]
+        for uv in filter(None, [os.environ.get("UV"), *found]):
+            version = run([uv, "--version"], environment)
+            if version.returncode == 0:
+                line.result = version.stdout.split()[1]
+                # The one in .venv is copied, because .venv may be replaced.
+                return shutil.copy(uv, scratch) if ROOT in Path(uv).parents else uv
         line.doing = "fetching it with pip"
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         pip += ["--only-binary=:all:", "--target", scratch, "uv"]
-        if run(pip, environment).returncode == 0:
-            line.result = "fetched with pip, for this run"
-            return shutil.which("uv", path=f"{scratch}/bin{os.pathsep}{scratch}/Scripts")
-        raise NotVerified("uv is not installed, and pip cannot fetch it: see docs.astral.sh/uv")
+        run(pip, environment, "uv is not installed (see https://docs.astral.sh/uv), and pip failed")
+        line.result = "fetched with pip, for this run"
+        return shutil.which("uv", path=f"{scratch}/bin{os.pathsep}{scratch}/Scripts")
 
 
 def write_uv_toml(folder):
@@ -251,10 +254,8 @@ def find_python(uv, environment):
                 line.result = f"{version}, found"
                 return version, python
         line.doing = f"downloading {pinned}"
-        downloaded = run([uv, "python", "install", pinned], environment)
-        if downloaded.returncode != 0:
-            said = last_lines(downloaded.stderr).removeprefix("cause: ")
-            raise NotVerified(f"uv could not download Python {pinned}: {said}")
+        download = [uv, "python", "install", pinned]
+        run(download, environment, f"uv could not download Python {pinned}")
         line.result = f"{pinned}, downloaded by uv"
         return pinned, pinned
 
@@ -265,9 +266,8 @@ def make_venv(uv, version, python, environment):
     text = config.read_text(encoding="utf-8") if config.is_file() and VENV_PYTHON.exists() else ""
     if "relocatable = true" in text and f"version_info = {version}." in text:
         return False
-    made = run([uv, "venv", "--relocatable", "--clear", "--python", python, ".venv"], environment)
-    if made.returncode != 0:
-        raise NotVerified(f"uv could not make .venv: {last_lines(made.stderr)}")
+    command = [uv, "venv", "--relocatable", "--clear", "--python", python, ".venv"]
+    run(command, environment, "uv could not make .venv")
     return True
 
 
@@ -311,9 +311,9 @@ def check(python, environment):
         if has_failed:
             raise Unsafe(failures.strip())
         if checks.returncode != 0:
-            raise NotVerified(f"the site does not start\n\n{last_lines(checks.stderr, 5)}\n")
-        found = last_lines(checks.stdout).removeprefix("System check identified ")
-        line.result = f"check --deploy: {found.rstrip('.')}"
+            raise NotVerified(f"the site does not start:\n\n{last_lines(checks.stderr)}")
+        _, _, found = checks.stdout.rpartition("System check identified ")
+        line.result = f"check --deploy: {found.strip().rstrip('.')}"
 
 
 def migrate(environment):
@@ -322,9 +322,8 @@ def migrate(environment):
     url = run([VENV_PYTHON, "-c", show], environment)
     if url.returncode == 0 and not url.stdout.startswith("sqlite:"):
         return "not migrated: .env names one that is not SQLite"  # it may hold other data
-    migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"], environment)
-    if migrated.returncode != 0:
-        raise NotVerified(f"migrate failed\n\n{last_lines(migrated.stderr, 5)}\n")
+    command = [VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"]
+    run(command, environment, "migrate failed")
     return "migrated"
 
 
@@ -356,7 +355,7 @@ def write_env():
 def repository():
     """Return the folder of the git repository that this folder is in, or None."""
     top = git("rev-parse", "--show-toplevel")
-    return Path(top.stdout.strip()) if top and top.returncode == 0 else None
+    return Path(top.stdout.strip()) if top.returncode == 0 else None
 
 
 def commands_for_git():
@@ -368,7 +367,7 @@ def commands_for_git():
 
 
 def cd_command(start):
-    """Return the cd command from the folder `start` to this one, in a list; empty if none is needed."""
+    """Return, in a list, the cd command from the folder `start` to this one, if it needs one."""
     start = Path(start).resolve()
     if start == ROOT:
         return []
@@ -381,9 +380,8 @@ def python_command():
     for name in ("python", "python3", "py"):
         program = shutil.which(name, path=os.pathsep.join(user_path()))
         works = [program, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
-        with contextlib.suppress(OSError):
-            if program and run(works, None).returncode == 0:
-                return name
+        if program and run(works, None).returncode == 0:
+            return name
     return sys.executable
 
 
@@ -413,7 +411,7 @@ def say_commands(heading, *commands):
 
 def say_not_verified(reason, start, left=()):
     """Print why nothing is proven, and what to type: what is `left` comes last."""
-    heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}.\nTo finish:"
+    heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}\n\nTo finish:"
     say_commands(heading, *cd_command(start), f"{python_command()} bootstrap.py", *left)
 
 
