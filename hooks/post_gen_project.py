@@ -1,4 +1,4 @@
-"""Sets the new project up by its own bootstrap.py, then makes its first commit.
+"""Sets up the new project with its own bootstrap.py, then makes its first commit.
 
 If a deployment check fails, generation fails: exit 1, and cookiecutter deletes the project. If the
 checks cannot run, the project is kept, staged and marked NOT VERIFIED.
@@ -11,12 +11,12 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path.cwd()
-# The folder that the user stands in, where the shell tells.
+# The folder of the user's shell; cookiecutter runs this hook in the project.
 START = os.environ.get("PWD") or os.devnull
 MESSAGE = f"Start {PROJECT.name}"
 ERROR_TRACKER = "{{ cookiecutter.error_tracker }}"
 UNDER_CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
-WHO_YOU_ARE = [
+SET_NAME = [
     'git config --global user.name "Your Name"',
     'git config --global user.email "you@example.com"',
 ]
@@ -27,7 +27,7 @@ sys.stdout.reconfigure(errors="replace")
 
 import bootstrap  # noqa: E402
 
-# With cookiecutter -f, the project may have been here before: then it is nobody's to delete.
+# With --overwrite-if-exists, the project may exist already. Then it must not be deleted.
 IS_OLD = any(Path(name).exists() for name in (".git", ".env", ".venv", "uv.lock"))
 
 
@@ -48,10 +48,10 @@ def choose_error_tracking():
 
 
 def reason_to_render_only():
-    """Return why nothing is to be set up, or None.
+    """Return why the project is not set up, or None.
 
-    cruft renders a template again and again in a temporary folder, to compare: a .venv or a .git
-    in there would end up in the comparison.
+    cruft renders the template in a temporary folder to compare it. A .venv or .git there would be
+    compared, too.
     """
     is_temporary = Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents
     if UNDER_CRUFT and is_temporary and PROJECT.resolve().parent != Path(START).resolve():
@@ -63,44 +63,43 @@ def reason_to_render_only():
     return None
 
 
-def stage_and_commit(verified):
-    """Stage all files, and commit them where they are `verified`; return the commands left to type.
+def stage_and_commit(is_verified):
+    """Stage all files, and commit them if `is_verified`; return the git commands to type.
 
-    A repository of somebody's, here or in a folder above, is left as it is. What the user's own
-    list of ignored files names is staged too: without .python-version, say, Heroku builds nothing.
-    What cruft writes is left, too: it does so when this hook has ended.
+    A repository that exists, here or in a folder above, is not changed. The user's own list of
+    ignored files is not used: without .python-version, for example, Heroku does not build.
     """
+    # cruft writes its file after this hook.
     cruft = ["git add .cruft.json"] if UNDER_CRUFT else []
-    with bootstrap.step("git") as line:
-        try:
-            left = bootstrap.commands_for_git()
+    left = bootstrap.commands_for_git()
+    try:
+        with bootstrap.step("git") as line:
             if not left:
                 line.result = "the template's changes are yours to commit"
-                return ["git status", "git add --all", 'git commit -m "Update from the template"']
-            if bootstrap.git("--version").returncode != 0:
+                left = ["git status", "git add --all", 'git commit -m "Update from the template"']
+            elif bootstrap.git("--version").returncode != 0:
                 line.result = "not installed: nothing is committed"
-                return left
-            if bootstrap.repository() not in (None, PROJECT.resolve()):
+            elif bootstrap.repository() not in (None, bootstrap.ROOT):
                 line.result = "in another repository; Heroku needs one of its own"
-                return left
-            git("init", "--quiet")
-            git("symbolic-ref", "HEAD", "refs/heads/main")  # before 2.28, init has no -b
-            git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
-            line.result = "staged, not committed"
-            left = [left[-1]]
-            if verified:
-                left = [*cruft, *left]
-                git("commit", "--quiet", "-m", MESSAGE)
-                line.result = "first commit on main"
-                left = cruft and [*cruft, "git commit --amend --no-edit"]
-        except KeyboardInterrupt:
-            line.result += ": interrupted"
-        except subprocess.CalledProcessError as error:
-            if "user.email" in error.stderr:
-                line.result = "staged, not committed: git does not know your name"
-                left = [*WHO_YOU_ARE, *left]
             else:
-                line.result += f":\n\n{error.stderr}{error.stdout}\n"
+                git("init", "--quiet")
+                git("symbolic-ref", "HEAD", "refs/heads/main")  # before 2.28, init has no -b
+                git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
+                left = [left[-1]]
+                line.result = "staged, not committed"
+                if is_verified:
+                    left = [*cruft, *left]
+                    git("commit", "--quiet", "-m", MESSAGE)
+                    left = cruft and [*cruft, "git commit --amend --no-edit"]
+                    line.result = "first commit on main"
+    except KeyboardInterrupt:
+        pass  # the step has printed it
+    except subprocess.CalledProcessError as error:
+        if "user.email" in error.stderr:
+            bootstrap.say("\ngit does not know your name.")
+            left = [*SET_NAME, *left]
+        else:
+            bootstrap.say(f"\ngit failed:\n\n{error.stderr}{error.stdout}", end="")
     return left
 
 
@@ -112,21 +111,12 @@ def main():
         bootstrap.say(f"Rendered only, {reason}")
         return 0
     bootstrap.say(f"\n{bootstrap.paint(PROJECT.name, bootstrap.BOLD)}")
-    try:
-        bootstrap.set_up()
-    except bootstrap.Unsafe as error:
-        so = (
-            "It is kept; the template has overwritten files."
-            if IS_OLD
-            else "No project was created."
-        )
-        bootstrap.say_unsafe(error, f" {so} (The error below is how cookiecutter stops.)")
-        return 1
-    except bootstrap.NotVerified as error:
-        bootstrap.say_not_verified(error, START, stage_and_commit(verified=False))
-    else:
-        bootstrap.say_next(START, stage_and_commit(verified=True))
-    return 0
+    kept = "No project was created."
+    if IS_OLD:
+        kept = "It is kept; the template has overwritten files."
+    unsafe = f" {kept} (The error below is how cookiecutter stops.)"
+    status = bootstrap.main(START, stage_and_commit, unsafe)
+    return 1 if status == 1 else 0  # a project that is not verified is kept
 
 
 sys.exit(main())

@@ -59,44 +59,37 @@ class NotVerified(Exception):
 
 
 def set_up():
-    """Take each step and print its line; raise Unsafe or NotVerified."""
-    try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-            check_git()
-            environment = clean_environment()
-            uv = find_uv(environment, Path(scratch))
-            environment |= {"XDG_CONFIG_HOME": f"{scratch}/config", "UV_NO_SYSTEM_CONFIG": "1"}
-            indexes = write_uv_toml(Path(scratch, "config", "uv")) + str(environment)
-            version, python = find_python(uv, environment)
-            # The checks must not see the dev packages, which production does not have.
-            is_new = make_venv(uv, version, python, environment)
-            with step("packages", "locking them") as line:
-                install(uv, environment, line, *NO_DEV if is_new else ())
-                lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
-                count = lock.count("[[package]]") - 1
-                line.result = f"{count} locked in uv.lock, installed in .venv"
-            write_env()
-            try:
-                with ThreadPoolExecutor() as beside:  # the checks need no database
-                    migrated = beside.submit(migrate, environment)
-                    check([VENV_PYTHON] if is_new else without_dev(uv), environment)
-                    with step("database", "migrating") as line:
-                        line.result = migrated.result()
-            finally:
-                if is_new:
-                    with step("dev") as line:
-                        install(uv, environment, line)
-                        line.result = "packages of the dev group installed"
-            pin(version)
-            named = set(re.findall(r'registry = "\w+://([^/"]+)', lock))
-            for host in sorted(host for host in named if host in indexes):
-                say(f"\nuv.lock names {host}, as your uv is set up: Heroku has to reach it, too.")
-    except (Unsafe, NotVerified):
-        raise
-    except KeyboardInterrupt:
-        raise NotVerified("it was interrupted.") from None
-    except Exception as error:  # a full disk, say: nothing of what is there may be lost over it
-        raise NotVerified(f"{type(error).__name__}: {error}") from error
+    """Set up this folder, and print a line for each step."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        check_git()
+        environment = clean_environment()
+        uv = find_uv(environment, Path(scratch))
+        environment |= {"XDG_CONFIG_HOME": f"{scratch}/config", "UV_NO_SYSTEM_CONFIG": "1"}
+        indexes = write_uv_toml(Path(scratch, "config", "uv")) + str(environment)
+        version, python = find_python(uv, environment)
+        # The checks must not see the dev packages, which production does not have.
+        is_new = make_venv(uv, version, python, environment)
+        with step("packages", "locking them") as line:
+            install(uv, environment, line, *NO_DEV if is_new else ())
+            lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
+            count = lock.count("[[package]]") - 1
+            line.result = f"{count} locked in uv.lock, installed in .venv"
+        write_env()
+        try:
+            with ThreadPoolExecutor() as background:  # the checks need no database
+                migrated = background.submit(migrate, environment)
+                check([VENV_PYTHON] if is_new else without_dev(uv), environment)
+                with step("database", "migrating") as line:
+                    line.result = migrated.result()
+        finally:
+            if is_new:
+                with step("dev") as line:
+                    install(uv, environment, line)
+                    line.result = "packages of the dev group installed"
+        pin(version)
+        for host in sorted(set(re.findall(r'registry = "\w+://([^/"]+)', lock))):
+            if host in indexes:
+                say(f"\nuv.lock names {host}, from your uv configuration. Heroku has to reach it.")
 
 
 def say(text="", end="\n"):
@@ -397,11 +390,6 @@ def activate():
     return f'export PATH="$PWD/.venv/{BIN}:$PATH"'
 
 
-def say_unsafe(error, so=""):
-    """Print what the deployment checks found, and what follows."""
-    say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks above failed.{so}")
-
-
 def say_commands(heading, *commands):
     """Print a heading, and commands to type."""
     say(f"\n{heading}\n")
@@ -409,32 +397,34 @@ def say_commands(heading, *commands):
         say(f"  {paint(command, BOLD)}")
 
 
-def say_not_verified(reason, start, left=()):
-    """Print why nothing is proven, and what to type: what is `left` comes last."""
-    heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}\n\nTo finish:"
-    say_commands(heading, *cd_command(start), f"{python_command()} bootstrap.py", *left)
+def main(start=".", commit=lambda is_verified: commands_for_git(), unsafe=""):
+    """Set up this folder, and print the result and the commands to type next in the folder `start`.
 
-
-def say_next(start, left=()):
-    """Print what to type next, beginning with what is `left` to do."""
-    commands = ["python manage.py createsuperuser", "python manage.py runserver"]
-    heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
-    say_commands(heading, *cd_command(start), *left, activate(), *commands)
-    say('\nThen open http://127.0.0.1:8000/\nTo deploy: README.md, "Deploy it"')
-
-
-def main():
-    """Set this folder up. Exit status: 0 verified, 1 unsafe, 2 not verified."""
+    `commit` returns the git commands among them; `unsafe` is added if a deployment check failed.
+    Return the exit status: 0 if verified, 1 if unsafe, 2 if not verified.
+    """
     sys.stdout.reconfigure(errors="replace")
+    problem = None
     try:
         set_up()
     except Unsafe as error:
-        say_unsafe(error)
+        say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks above failed.{unsafe}")
         return 1
+    except KeyboardInterrupt:
+        problem = "it was interrupted."
     except NotVerified as error:
-        say_not_verified(error, os.getcwd(), commands_for_git())
+        problem = str(error)
+    except Exception as error:  # such as a full disk: the project must be kept
+        problem = f"{type(error).__name__}: {error}"
+    git_commands = commit(not problem)
+    if problem:
+        heading = f"{paint('NOT VERIFIED', YELLOW)}: {problem}\n\nTo finish:"
+        say_commands(heading, *cd_command(start), f"{python_command()} bootstrap.py", *git_commands)
         return 2
-    say_next(os.getcwd(), commands_for_git())
+    heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
+    commands = ["python manage.py createsuperuser", "python manage.py runserver"]
+    say_commands(heading, *cd_command(start), *git_commands, activate(), *commands)
+    say('\nThen open http://127.0.0.1:8000/\nTo deploy: README.md, "Deploy it"')
     return 0
 
 

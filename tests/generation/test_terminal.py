@@ -133,7 +133,7 @@ def test_what_it_says_to_type_works_in_the_shell(site, environment, tmp_path, sh
     program = shutil.which(shell)
     if not program:
         pytest.skip(f"{shell} is not installed")
-    say = "import bootstrap; bootstrap.say_next('..')"
+    say = "import bootstrap; bootstrap.set_up = lambda: None; bootstrap.main('..')"
     said = site().run(BIN / "python", "-c", say, env=environment | {"SHELL": program}).stdout
     enter, activate, *_ = re.findall(r"^  (.+)$", said, re.MULTILINE)
     show = "python -c 'import sys; print(sys.prefix)'"
