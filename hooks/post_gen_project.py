@@ -5,6 +5,7 @@ checks cannot run, the project is kept, staged and marked NOT VERIFIED.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,21 @@ def reason_to_render_only():
     return None
 
 
+def python_command():
+    """Return the command that starts Python 3.10 or newer in the user's shell.
+
+    Cookiecutter's own Python is not on the PATH there: uvx adds it while it runs.
+    """
+    own = Path(sys.prefix, bootstrap.BIN)
+    path = os.pathsep.join(folder for folder in bootstrap.PATH if Path(folder) != own)
+    for name in ("python", "python3", "py"):
+        program = shutil.which(name, path=path)
+        is_new_enough = [program, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
+        if program and bootstrap.run(is_new_enough, None).returncode == 0:
+            return name
+    return sys.executable
+
+
 def stage_and_commit(is_verified):
     """Stage all files, and commit them if `is_verified`; return the git commands to type.
 
@@ -115,7 +131,7 @@ def main():
     if IS_OLD:
         kept = "It is kept; the template has overwritten files."
     unsafe = f" {kept} (The error below is how cookiecutter stops.)"
-    status = bootstrap.main(START, stage_and_commit, unsafe)
+    status = bootstrap.main(START, python_command(), stage_and_commit, unsafe)
     return 1 if status == 1 else 0  # a project that is not verified is kept
 
 

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent
 PYTHONS = ["3.15", "3.14", "3.13", "3.12"]
 NO_DEV = ["--no-default-groups"]  # as Heroku installs
 ON_WINDOWS = os.name == "nt"
+PATH = os.environ.get("PATH", os.defpath).split(os.pathsep)
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
 # Progress and colours are for terminals that a line fits into; https://no-color.org
@@ -170,19 +171,11 @@ def check_git():
         raise NotVerified("git tracks .env, which has the SECRET_KEY: git rm --cached .env")
 
 
-def user_path():
-    """Return the folders of PATH, without the one that uvx puts first for as long as it runs."""
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    is_in_cache = any((folder / "CACHEDIR.TAG").exists() for folder in Path(sys.prefix).parents)
-    return [it for it in folders if not (is_in_cache and Path(it) == Path(sys.prefix, BIN))]
-
-
 def behind_shims(*patterns):
-    """Return the folders in which pyenv, asdf and mise install programs: shims do not always work."""
-    homes = [Path(folder).parent for folder in user_path() if Path(folder).name == "shims"]
+    """Return the folders where pyenv, asdf and mise install programs: a shim may not work here."""
+    homes = [Path(folder).parent for folder in PATH if Path(folder).name == "shims"]
     homes.append(Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")))
-    found = [home.glob(pattern) for home in dict.fromkeys(homes) for pattern in patterns]
-    return [str(path) for paths in found for path in sorted(paths)]
+    return [str(it) for home in homes for pattern in patterns for it in sorted(home.glob(pattern))]
 
 
 def clean_environment():
@@ -190,7 +183,7 @@ def clean_environment():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     hidden = re.compile("|".join([MISLEADING.pattern, *re.findall(r"(?m)^\w+(?==)", example)]))
     environment = {name: it for name, it in os.environ.items() if not hidden.fullmatch(name)}
-    folders = [folder for folder in user_path() if Path(folder).name != "shims"]
+    folders = [folder for folder in PATH if Path(folder).name != "shims"]
     for version in PYTHONS:  # uv would try out each of the others, too
         bin = "" if ON_WINDOWS else "/bin"
         folders += behind_shims(f"versions/{version}*{bin}", f"installs/python/{version}*{bin}")
@@ -200,7 +193,7 @@ def clean_environment():
 def find_uv(environment, scratch):
     """Return the path of a uv that works here, if need be of one that pip installs in `scratch`."""
     with step("uv") as line:
-        folders = user_path() + behind_shims("versions/*/bin", "installs/uv/*", "installs/uv/*/*")
+        folders = PATH + behind_shims("versions/*/bin", "installs/uv/*", "installs/uv/*/*")
         found = [shutil.which("uv", path=folder) for folder in [*folders, VENV_PYTHON.parent]]
         for uv in filter(None, [os.environ.get("UV"), *found]):
             version = run([uv, "--version"], environment)
@@ -368,16 +361,6 @@ def cd_command(start):
     return [f'cd "{path}"' if ON_WINDOWS else f"cd {shlex.quote(path)}"]
 
 
-def python_command():
-    """Return what starts a Python that can run this file, as typed in this folder."""
-    for name in ("python", "python3", "py"):
-        program = shutil.which(name, path=os.pathsep.join(user_path()))
-        works = [program, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
-        if program and run(works, None).returncode == 0:
-            return name
-    return sys.executable
-
-
 def activate():
     """Return what activates .venv in the shell that the user has."""
     if ON_WINDOWS and "MSYSTEM" not in os.environ:  # which Git Bash sets
@@ -397,11 +380,11 @@ def say_commands(heading, *commands):
         say(f"  {paint(command, BOLD)}")
 
 
-def main(start=".", commit=lambda is_verified: commands_for_git(), unsafe=""):
-    """Set up this folder, and print the result and the commands to type next in the folder `start`.
+def main(start=".", python="python", commit=lambda is_verified: commands_for_git(), unsafe=""):
+    """Set up this folder; print the result, and the commands to type next in the folder `start`.
 
-    `commit` returns the git commands among them; `unsafe` is added if a deployment check failed.
-    Return the exit status: 0 if verified, 1 if unsafe, 2 if not verified.
+    `python` starts this file; `commit` returns the git commands that are left; `unsafe` is added if
+    a deployment check failed. Return the exit status: 0 verified, 1 unsafe, 2 not verified.
     """
     sys.stdout.reconfigure(errors="replace")
     problem = None
@@ -419,7 +402,7 @@ def main(start=".", commit=lambda is_verified: commands_for_git(), unsafe=""):
     git_commands = commit(not problem)
     if problem:
         heading = f"{paint('NOT VERIFIED', YELLOW)}: {problem}\n\nTo finish:"
-        say_commands(heading, *cd_command(start), f"{python_command()} bootstrap.py", *git_commands)
+        say_commands(heading, *cd_command(start), f"{python} bootstrap.py", *git_commands)
         return 2
     heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
     commands = ["python manage.py createsuperuser", "python manage.py runserver"]
