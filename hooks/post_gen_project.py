@@ -95,7 +95,7 @@ def stage_and_commit(is_verified):
                 left = ["git status", "git add --all", 'git commit -m "Update from the template"']
             elif bootstrap.git("--version").returncode != 0:
                 line.result = "not installed: nothing is committed"
-            elif bootstrap.repository() not in (None, bootstrap.ROOT):
+            elif "git init -b main" in left and bootstrap.git("rev-parse").returncode == 0:
                 line.result = "in another repository; Heroku needs one of its own"
             else:
                 git("init", "--quiet")

@@ -1,7 +1,6 @@
-"""Sets this folder up: packages, deployment checks, .env, local database. python bootstrap.py
+"""Sets up this folder: packages, .env, deployment checks and local database.
 
-Run it in a fresh clone, and again at any time, with Python 3.10 or newer; the site's is found or
-downloaded.
+Run `python bootstrap.py` in a new clone, and again at any time, with Python 3.10 or newer.
 """
 
 import sys
@@ -24,27 +23,29 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent
+PYTHON_VERSION = ROOT / ".python-version"
 PYTHONS = ["3.15", "3.14", "3.13", "3.12"]
 NO_DEV = ["--no-default-groups"]  # as Heroku installs
 ON_WINDOWS = os.name == "nt"
 PATH = os.environ.get("PATH", os.defpath).split(os.pathsep)
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
-# Progress and colours are for terminals that a line fits into; https://no-color.org
+# Progress and colours need a terminal with room for a line. See https://no-color.org
 TERMINAL = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 TERMINAL = TERMINAL and shutil.get_terminal_size().columns > 72
 COLOURS = TERMINAL and not os.environ.get("NO_COLOR")
 if ON_WINDOWS:
-    os.system("")  # has the console show them, too
+    os.system("")  # makes the console show colours
 PLAIN, BOLD, DIM, RED, GREEN, YELLOW = 0, 1, 2, 31, 32, 33
 CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
-# Variables that lead a child process to another project or interpreter, or change uv.lock.
+# Variables with which a child process uses another project or Python, or changes uv.lock.
 MISLEADING = re.compile(
     "DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|FORCE_COLOR|CLICOLOR_FORCE|GIT_(DIR|WORK_TREE|INDEX_FILE)|"
     "PYTHON.*|UV_(?!CACHE_DIR|CONCURRENT|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|HTTP_|INSECURE_HOST|"
     "INDEX(?!_STRATEGY)|KEYRING|LINK_MODE|NATIVE_TLS|OFFLINE|PYTHON_(DOWNLOAD|INSTALL)|SYSTEM_).*"
 )
+# Settings with which uv downloads packages and Pythons; others could change uv.lock.
 UV_TOML = re.compile(
     r"\[\[index\]|(extra-)?index-url|find-links|cache-dir|keyring-provider|native-tls|system-certs|"
     r"allow-insecure-host|offline|link-mode|\w+-proxy|python-(downloads|install)"
@@ -94,7 +95,7 @@ def set_up():
 
 
 def say(text="", end="\n"):
-    """Print `text`, if anybody reads it: after `| head`, the work goes on."""
+    """Print `text`. If the reader has gone, as after `| head`, ignore that from then on."""
     try:
         print(text, end=end, flush=True)
     except OSError:
@@ -102,13 +103,13 @@ def say(text="", end="\n"):
 
 
 def paint(text, colour):
-    """Return `text` in a colour, such as GREEN, where there is a terminal that shows it."""
+    """Return `text` in a colour, such as GREEN, if the terminal shows colours."""
     return f"\033[{colour}m{text}\033[0m" if COLOURS else text
 
 
 @contextlib.contextmanager
 def step(name, doing=""):
-    """Print a step's name, then its `result` and seconds; in between, what it is `doing`."""
+    """Print the name of a step, what it is `doing` meanwhile, and at last its `result`."""
     say(f"  {name:<11}", end="")
     line = SimpleNamespace(doing=doing, result="failed")
     start, ended = time.monotonic(), threading.Event()
@@ -122,17 +123,17 @@ def step(name, doing=""):
         while TERMINAL and not ended.wait(0.1):
             draw(line.doing[:50], DIM)
 
-    beside = threading.Thread(target=progress, daemon=True)
-    try:  # from here on, an interrupt finds its way to the end of the line
-        beside.start()
+    thread = threading.Thread(target=progress, daemon=True)
+    try:  # an interrupt of start() must end the thread, too
+        thread.start()
         yield line
     except KeyboardInterrupt:
         line.result = "interrupted"
         raise
     finally:
         ended.set()
-        if beside.is_alive():
-            beside.join()
+        if thread.is_alive():
+            thread.join()
         draw(line.result, RED if line.result == "failed" else PLAIN, "\n")
 
 
@@ -179,19 +180,19 @@ def behind_shims(*patterns):
 
 
 def clean_environment():
-    """Return the environment without the site's variables and MISLEADING ones."""
+    """Return the environment without the variables of the site and those in MISLEADING."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     hidden = re.compile("|".join([MISLEADING.pattern, *re.findall(r"(?m)^\w+(?==)", example)]))
     environment = {name: it for name, it in os.environ.items() if not hidden.fullmatch(name)}
     folders = [folder for folder in PATH if Path(folder).name != "shims"]
-    for version in PYTHONS:  # uv would try out each of the others, too
+    for version in PYTHONS:  # not all of them: uv runs each to ask its version
         bin = "" if ON_WINDOWS else "/bin"
         folders += behind_shims(f"versions/{version}*{bin}", f"installs/python/{version}*{bin}")
     return environment | {"PATH": os.pathsep.join(folders)}
 
 
 def find_uv(environment, scratch):
-    """Return the path of a uv that works here, if need be of one that pip installs in `scratch`."""
+    """Return the path of a uv that works; if there is none, pip installs one in `scratch`."""
     with step("uv") as line:
         folders = PATH + behind_shims("versions/*/bin", "installs/uv/*", "installs/uv/*/*")
         found = [shutil.which("uv", path=folder) for folder in [*folders, VENV_PYTHON.parent]]
@@ -210,7 +211,7 @@ def find_uv(environment, scratch):
 
 
 def write_uv_toml(folder):
-    """Write a uv.toml into `folder` with what the user's own has of UV_TOML, and return that."""
+    """Write the settings of the user's uv.toml that are in UV_TOML into `folder`; return them."""
     home = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))
     path = Path(os.environ.get("UV_CONFIG_FILE") or home / "uv" / "uv.toml")
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -223,20 +224,17 @@ def write_uv_toml(folder):
 
 
 def find_python(uv, environment):
-    """Return version and path of the Python to use: that of .python-version, or the newest here.
+    """Return version and path of the Python to use.
 
-    If there is none, uv downloads that of .python-version.
+    It is the one that .python-version names or the newest here. If there is none, uv downloads it.
     """
     with step("Python", "looking for it") as line:
-        pinned = ".".join((ROOT / ".python-version").read_text().strip().split(".")[:2])
+        pinned = re.search(r"3\.\d+", PYTHON_VERSION.read_text())[0]
         find = [uv, "python", "find", "--system", "--no-python-downloads"]
-        versions = [f"@{version}" for version in dict.fromkeys([pinned, *PYTHONS])]
-        for version in [*versions, f">={PYTHONS[0]}"]:
-            found = run([*find, f"cpython{version}"], environment)
-            if found.returncode == 0:
-                python = found.stdout.strip()
-                show = "import sys; print('%d.%d' % sys.version_info[:2])"
-                version = run([python, "-c", show], environment).stdout.strip()
+        for request in [*(f"@{version}" for version in [pinned, *PYTHONS]), f">={PYTHONS[0]}"]:
+            python = run([*find, f"cpython{request}"], environment).stdout.strip()
+            if python:
+                version = re.search(r"3\.\d+", run([python, "--version"], environment).stdout)[0]
                 line.result = f"{version}, found"
                 return version, python
         line.doing = f"downloading {pinned}"
@@ -247,10 +245,11 @@ def find_python(uv, environment):
 
 
 def make_venv(uv, version, python, environment):
-    """Make .venv, unless it has this Python and can be moved; return whether it is new."""
-    config = VENV_PYTHON.parent.parent / "pyvenv.cfg"
-    text = config.read_text(encoding="utf-8") if config.is_file() and VENV_PYTHON.exists() else ""
-    if "relocatable = true" in text and f"version_info = {version}." in text:
+    """Create .venv, unless it has this Python and can be moved; return whether it is new."""
+    config = ROOT / ".venv" / "pyvenv.cfg"
+    can_be_moved = config.is_file() and "relocatable = true" in config.read_text(encoding="utf-8")
+    its_version = run([VENV_PYTHON, "--version"], environment).stdout
+    if can_be_moved and its_version.startswith(f"Python {version}."):
         return False
     command = [uv, "venv", "--relocatable", "--clear", "--python", python, ".venv"]
     run(command, environment, "uv could not make .venv")
@@ -258,7 +257,7 @@ def make_venv(uv, version, python, environment):
 
 
 def install(uv, environment, line, *options):
-    """Lock the packages, if need be, and install them in .venv."""
+    """Update uv.lock if needed, and install the packages in .venv."""
     said = "it does not say why"
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     command = [uv, "sync", "--python", VENV_PYTHON, *options]
@@ -271,13 +270,13 @@ def install(uv, environment, line, *options):
 
 
 def without_dev(uv):
-    """Return the command that runs Python in an environment of its own without dev packages."""
+    """Return the command for Python in a temporary environment without the dev packages."""
     options = ["--quiet", "--isolated", "--locked", *NO_DEV, "--python", VENV_PYTHON]
     return [uv, "run", *options, "python"]
 
 
 def run_checks():
-    """Run the deployment checks with production.env and no database, in the site's own Python."""
+    """Run the deployment checks with production.env and no database. Needs the site's packages."""
     import django
     from django.core.management import call_command
 
@@ -290,7 +289,7 @@ def run_checks():
 
 
 def check(python, environment):
-    """Have the command `python` run the deployment checks."""
+    """Run the deployment checks with the command `python`."""
     with step("checks", "check --deploy, as in production") as line:
         checks = run([*python, "-c", "import bootstrap; bootstrap.run_checks()"], environment)
         _, has_failed, failures = checks.stderr.partition("SystemCheckError: ")
@@ -303,7 +302,7 @@ def check(python, environment):
 
 
 def migrate(environment):
-    """Migrate the local database, if it is SQLite, and return what was done."""
+    """Migrate the local database if it is SQLite; return what was done."""
     show = "from project.environment import read_file; print(read_file('.env')['DATABASE_URL'])"
     url = run([VENV_PYTHON, "-c", show], environment)
     if url.returncode == 0 and not url.stdout.startswith("sqlite:"):
@@ -314,40 +313,32 @@ def migrate(environment):
 
 
 def pin(version):
-    """Write the Python that passed into .python-version, for Heroku."""
-    path = ROOT / ".python-version"
-    pinned = path.read_text().strip()
-    if pinned != version and not pinned.startswith(f"{version}."):
+    """Write the Python that was checked into .python-version, so that Heroku uses it."""
+    if not f"{PYTHON_VERSION.read_text().strip()}.".startswith(f"{version}."):
         with step("version") as line:
-            path.write_text(f"{version}\n")
+            PYTHON_VERSION.write_text(f"{version}\n")
             line.result = f"this site uses Python {version}; so will Heroku"
 
 
 def write_env():
-    """Write .env with a fresh key, readable by this user only, unless there is one."""
+    """Write .env with a new key, readable by this user only, unless it exists."""
     with step(".env") as line:
         line.result = "kept as it is"
         if (ROOT / ".env").exists():
             return
         example = (ROOT / ".env.example").read_text(encoding="utf-8")
         text = re.sub("(?m)^SECRET_KEY=.*$", f"SECRET_KEY={secrets.token_urlsafe(50)}", example)
-        fresh = ROOT / ".venv" / "env"  # moved when it is complete
+        fresh = ROOT / ".venv" / "env"  # renamed when complete
         fresh.touch(0o600)
         fresh.write_text(text, encoding="utf-8")
         fresh.rename(ROOT / ".env")
         line.result = "written, with a fresh SECRET_KEY"
 
 
-def repository():
-    """Return the folder of the git repository that this folder is in, or None."""
-    top = git("rev-parse", "--show-toplevel")
-    return Path(top.stdout.strip()) if top.returncode == 0 else None
-
-
 def commands_for_git():
-    """Return the commands that are left to commit the project in a repository of its own."""
+    """Return the git commands that are left to commit the project in its own repository."""
     commands = ["git add --all", f'git commit -m "Start {ROOT.name}"']
-    if repository() != ROOT:
+    if Path(git("rev-parse", "--show-toplevel").stdout.strip()) != ROOT:
         return ["git init -b main", *commands]
     return commands if git("rev-parse", "--verify", "HEAD").returncode != 0 else []
 
@@ -362,7 +353,7 @@ def cd_command(start):
 
 
 def activate():
-    """Return what activates .venv in the shell that the user has."""
+    """Return the command that activates .venv in the user's shell."""
     if ON_WINDOWS and "MSYSTEM" not in os.environ:  # which Git Bash sets
         return r".venv\Scripts\activate"
     shell = Path(os.environ.get("SHELL", "sh")).name
@@ -371,13 +362,6 @@ def activate():
     if shell.endswith("csh"):
         return f'setenv PATH "$cwd/.venv/{BIN}:$PATH"'
     return f'export PATH="$PWD/.venv/{BIN}:$PATH"'
-
-
-def say_commands(heading, *commands):
-    """Print a heading, and commands to type."""
-    say(f"\n{heading}\n")
-    for command in commands:
-        say(f"  {paint(command, BOLD)}")
 
 
 def main(start=".", python="python", commit=lambda is_verified: commands_for_git(), unsafe=""):
@@ -402,11 +386,16 @@ def main(start=".", python="python", commit=lambda is_verified: commands_for_git
     git_commands = commit(not problem)
     if problem:
         heading = f"{paint('NOT VERIFIED', YELLOW)}: {problem}\n\nTo finish:"
-        say_commands(heading, *cd_command(start), f"{python} bootstrap.py", *git_commands)
+        commands = [f"{python} bootstrap.py", *git_commands]
+    else:
+        heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
+        commands = [*git_commands, activate()]
+        commands += ["python manage.py createsuperuser", "python manage.py runserver"]
+    say(f"\n{heading}\n")
+    for command in [*cd_command(start), *commands]:
+        say(f"  {paint(command, BOLD)}")
+    if problem:
         return 2
-    heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
-    commands = ["python manage.py createsuperuser", "python manage.py runserver"]
-    say_commands(heading, *cd_command(start), *git_commands, activate(), *commands)
     say('\nThen open http://127.0.0.1:8000/\nTo deploy: README.md, "Deploy it"')
     return 0
 
