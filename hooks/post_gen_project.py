@@ -14,7 +14,6 @@ from pathlib import Path
 PROJECT = Path.cwd()
 # The folder of the user's shell; cookiecutter runs this hook in the project.
 START = os.environ.get("PWD") or os.devnull
-MESSAGE = f"Start {PROJECT.name}"
 ERROR_TRACKER = "{{ cookiecutter.error_tracker }}"
 UNDER_CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
 SET_NAME = [
@@ -54,8 +53,8 @@ def reason_to_render_only():
     cruft renders the template in a temporary folder to compare it. A .venv or .git there would be
     compared, too.
     """
-    is_temporary = Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents
-    if UNDER_CRUFT and is_temporary and PROJECT.resolve().parent != Path(START).resolve():
+    is_temporary = Path(tempfile.gettempdir()).resolve() in bootstrap.ROOT.parents
+    if UNDER_CRUFT and is_temporary and bootstrap.ROOT.parent != Path(START).resolve():
         return "for cruft to compare."
     if os.environ.get("COOKIECUTTER_SKIP_SETUP", "0") not in ("", "0"):
         finish = ", then ".join([*bootstrap.cd_command(START), "python bootstrap.py"])
@@ -99,13 +98,13 @@ def stage_and_commit(is_verified):
                 line.result = "in another repository; Heroku needs one of its own"
             else:
                 git("init", "--quiet")
-                git("symbolic-ref", "HEAD", "refs/heads/main")  # before 2.28, init has no -b
+                git("symbolic-ref", "HEAD", "refs/heads/main")  # git 2.27 has no init -b
                 git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
                 left = [left[-1]]
                 line.result = "staged, not committed"
                 if is_verified:
                     left = [*cruft, *left]
-                    git("commit", "--quiet", "-m", MESSAGE)
+                    git("commit", "--quiet", "-m", f"Start {PROJECT.name}")
                     left = cruft and [*cruft, "git commit --amend --no-edit"]
                     line.result = "first commit on main"
     except KeyboardInterrupt:

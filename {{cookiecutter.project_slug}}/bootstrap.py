@@ -40,7 +40,7 @@ PLAIN, BOLD, DIM, RED, GREEN, YELLOW = 0, 1, 2, 31, 32, 33
 CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
 # Variables with which a child process uses another project or Python, or changes uv.lock.
-MISLEADING = re.compile(
+MISLEADING = (
     "DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|FORCE_COLOR|CLICOLOR_FORCE|GIT_(DIR|WORK_TREE|INDEX_FILE)|"
     "PYTHON.*|UV_(?!CACHE_DIR|CONCURRENT|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|HTTP_|INSECURE_HOST|"
     "INDEX(?!_STRATEGY)|KEYRING|LINK_MODE|NATIVE_TLS|OFFLINE|PYTHON_(DOWNLOAD|INSTALL)|SYSTEM_).*"
@@ -94,8 +94,8 @@ def set_up():
                 say(f"\nuv.lock names {host}, from your uv configuration. Heroku has to reach it.")
 
 
-def say(text="", end="\n"):
-    """Print `text`. If the reader has gone, as after `| head`, ignore that from then on."""
+def say(text, end="\n"):
+    """Print `text`; after `| head` has closed the pipe, print nothing and continue."""
     try:
         print(text, end=end, flush=True)
     except OSError:
@@ -109,7 +109,7 @@ def paint(text, colour):
 
 @contextlib.contextmanager
 def step(name, doing=""):
-    """Print the name of a step, what it is `doing` meanwhile, and at last its `result`."""
+    """Print a step: its name, what it is `doing` while it runs, then its `result` and duration."""
     say(f"  {name:<11}", end="")
     line = SimpleNamespace(doing=doing, result="failed")
     start, ended = time.monotonic(), threading.Event()
@@ -140,7 +140,7 @@ def step(name, doing=""):
 def run(command, environment, problem=""):
     """Run `command` in this folder; return the finished process with its output as text.
 
-    If the command fails and `problem` is set, raise NotVerified with both.
+    If it fails and `problem` is given, raise NotVerified with `problem` and the last lines.
     """
     try:
         done = subprocess.run(command, env=environment, capture_output=True, **CHILD)
@@ -182,8 +182,8 @@ def behind_shims(*patterns):
 def clean_environment():
     """Return the environment without the variables of the site and those in MISLEADING."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    hidden = re.compile("|".join([MISLEADING.pattern, *re.findall(r"(?m)^\w+(?==)", example)]))
-    environment = {name: it for name, it in os.environ.items() if not hidden.fullmatch(name)}
+    hidden = "|".join([MISLEADING, *re.findall(r"(?m)^\w+(?==)", example)])
+    environment = {name: it for name, it in os.environ.items() if not re.fullmatch(hidden, name)}
     folders = [folder for folder in PATH if Path(folder).name != "shims"]
     for version in PYTHONS:  # not all of them: uv runs each to ask its version
         bin = "" if ON_WINDOWS else "/bin"
