@@ -364,11 +364,11 @@ def activate():
     return f'export PATH="$PWD/.venv/{BIN}:$PATH"'
 
 
-def main(start=".", python="python", commit=lambda is_verified: commands_for_git(), unsafe=""):
+def main(start=".", python="", commit=lambda is_verified: commands_for_git(), unsafe=""):
     """Set up this folder; print the result, and the commands to type next in the folder `start`.
 
-    `python` starts this file; `commit` returns the git commands that are left; `unsafe` is added if
-    a deployment check failed. Return the exit status: 0 verified, 1 unsafe, 2 not verified.
+    `python` is the command to run this file with; `commit` returns the git commands that are left;
+    `unsafe` is printed if a check failed. Return 0 if verified, 1 if unsafe, 2 if not verified.
     """
     sys.stdout.reconfigure(errors="replace")
     problem = None
@@ -386,7 +386,7 @@ def main(start=".", python="python", commit=lambda is_verified: commands_for_git
     git_commands = commit(not problem)
     if problem:
         heading = f"{paint('NOT VERIFIED', YELLOW)}: {problem}\n\nTo finish:"
-        commands = [f"{python} bootstrap.py", *git_commands]
+        commands = [f"{python or Path(sys.executable).name} bootstrap.py", *git_commands]
     else:
         heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
         commands = [*git_commands, activate()]
