@@ -74,8 +74,7 @@ def set_up():
         with step("packages", "locking them") as line:
             install(uv, environment, line, *NO_DEV if is_new else ())
             lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
-            count = lock.count("[[package]]") - 1
-            line.result = f"{count} locked in uv.lock, installed in .venv"
+            line.result = f"{lock.count('[[package]]') - 1} locked in uv.lock, installed in .venv"
         write_env()
         try:
             with ThreadPoolExecutor() as background:  # the checks need no database
