@@ -1,21 +1,22 @@
-"""Sets the new project up by its own bootstrap.py, then makes its first commit.
+"""Sets up the new project with its own bootstrap.py, then makes its first commit.
 
 If a deployment check fails, generation fails: exit 1, and cookiecutter deletes the project. If the
 checks cannot run, the project is kept, staged and marked NOT VERIFIED.
 """
 
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 PROJECT = Path.cwd()
-# The folder that the user stands in, where the shell tells.
+# The folder of the user's shell; cookiecutter runs this hook in the project.
 START = os.environ.get("PWD") or os.devnull
-MESSAGE = f"Start {PROJECT.name}"
 ERROR_TRACKER = "{{ cookiecutter.error_tracker }}"
 UNDER_CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
-WHO_YOU_ARE = [
+SET_NAME = [
     'git config --global user.name "Your Name"',
     'git config --global user.email "you@example.com"',
 ]
@@ -26,19 +27,13 @@ sys.stdout.reconfigure(errors="replace")
 
 import bootstrap  # noqa: E402
 
-# With cookiecutter -f, the project may have been here before: then it is nobody's to delete.
+# With --overwrite-if-exists, the project may exist already. Then it must not be deleted.
 IS_OLD = any(Path(name).exists() for name in (".git", ".env", ".venv", "uv.lock"))
 
 
-class GitFailed(Exception):
-    """git did not do what it should; the message is what it said."""
-
-
 def git(*arguments):
-    """Run git in the project; raise GitFailed where it fails."""
-    finished = bootstrap.git(*arguments)
-    if finished.returncode != 0:
-        raise GitFailed((finished.stderr + finished.stdout).strip())
+    """Run git in the project; raise CalledProcessError if it fails."""
+    bootstrap.git(*arguments).check_returncode()
 
 
 def choose_error_tracking():
@@ -53,59 +48,73 @@ def choose_error_tracking():
 
 
 def reason_to_render_only():
-    """Return why nothing is to be set up, or None.
+    """Return why the project is not set up, or None.
 
-    cruft renders a template again and again in a temporary folder, to compare: a .venv or a .git
-    in there would end up in the comparison.
+    cruft renders the template in a temporary folder to compare it. A .venv or .git there would be
+    compared, too.
     """
-    is_temporary = Path(tempfile.gettempdir()).resolve() in PROJECT.resolve().parents
-    if UNDER_CRUFT and is_temporary and PROJECT.resolve().parent != Path(START).resolve():
+    is_temporary = Path(tempfile.gettempdir()).resolve() in bootstrap.ROOT.parents
+    if UNDER_CRUFT and is_temporary and bootstrap.ROOT.parent != Path(START).resolve():
         return "for cruft to compare."
     if os.environ.get("COOKIECUTTER_SKIP_SETUP", "0") not in ("", "0"):
-        finish = ", then ".join([*bootstrap.go_to(START), "python bootstrap.py"])
+        finish = ", then ".join([*bootstrap.cd_command(START), "python bootstrap.py"])
         asks = "as COOKIECUTTER_SKIP_SETUP asks"
         return f"{asks}: NOT installed, NOT checked. To finish: {finish}"
     return None
 
 
-def put_under_git(verified):
-    """Stage all files, and commit them where they are `verified`; return the commands left to type.
+def python_command():
+    """Return the command that starts Python 3.10 or newer in the user's shell.
 
-    A repository of somebody's, here or in a folder above, is left as it is. What the user's own
-    list of ignored files names is staged too: without .python-version, say, Heroku builds nothing.
-    What cruft writes is left, too: it does so when this hook has ended.
+    Cookiecutter's own Python is not on the PATH there: uvx adds it while it runs.
     """
+    own = Path(sys.prefix, bootstrap.BIN)
+    path = os.pathsep.join(folder for folder in bootstrap.PATH if Path(folder) != own)
+    for name in ("python", "python3", "py"):
+        program = shutil.which(name, path=path)
+        is_new_enough = [program, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
+        if program and bootstrap.run(is_new_enough, None).returncode == 0:
+            return name
+    return sys.executable
+
+
+def stage_and_commit(is_verified):
+    """Stage all files, and commit them if `is_verified`; return the git commands to type.
+
+    A repository that exists, here or in a folder above, is not changed. The user's own list of
+    ignored files is not used: without .python-version, for example, Heroku does not build.
+    """
+    # cruft writes its file after this hook.
     cruft = ["git add .cruft.json"] if UNDER_CRUFT else []
-    with bootstrap.step("git") as line:
-        try:
-            left = bootstrap.commands_for_git()
+    left = bootstrap.commands_for_git()
+    try:
+        with bootstrap.step("git") as line:
             if not left:
                 line.result = "the template's changes are yours to commit"
-                return ["git status", "git add --all", 'git commit -m "Update from the template"']
-            if not bootstrap.git("--version"):
+                left = ["git status", "git add --all", 'git commit -m "Update from the template"']
+            elif bootstrap.git("--version").returncode != 0:
                 line.result = "not installed: nothing is committed"
-                return left
-            if bootstrap.repository() not in (None, PROJECT.resolve()):
+            elif "git init -b main" in left and bootstrap.git("rev-parse").returncode == 0:
                 line.result = "in another repository; Heroku needs one of its own"
-                return left
-            git("init", "--quiet")
-            git("symbolic-ref", "HEAD", "refs/heads/main")  # before 2.28, init has no -b
-            git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
-            line.result = "staged, not committed"
-            if not verified:
-                return left[-2:]  # add again: bootstrap.py writes uv.lock
-            left = [*cruft, left[-1]]
-            git("commit", "--quiet", "-m", MESSAGE)
-            line.result = "first commit on main"
-            left = cruft and [*cruft, "git commit --amend --no-edit"]
-        except KeyboardInterrupt:
-            line.result += ": interrupted"
-        except GitFailed as error:
-            if "user.email" in str(error):
-                line.result = "staged, not committed: git does not know your name"
-                left = [*WHO_YOU_ARE, *left]
             else:
-                line.result += f", for it says:\n\n{error}\n\n"
+                git("init", "--quiet")
+                git("symbolic-ref", "HEAD", "refs/heads/main")  # git 2.27 has no init -b
+                git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
+                line.result = "staged, not committed"
+                left = left[-2:]  # with git add, because bootstrap.py will write uv.lock
+                if is_verified:
+                    left = [*cruft, left[-1]]
+                    git("commit", "--quiet", "-m", f"Start {PROJECT.name}")
+                    left = cruft and [*cruft, "git commit --amend --no-edit"]
+                    line.result = "first commit on main"
+    except KeyboardInterrupt:
+        pass  # the step has printed it
+    except subprocess.CalledProcessError as error:
+        if "user.email" in error.stderr:
+            bootstrap.say("\ngit does not know your name.")
+            left = [*SET_NAME, *left]
+        else:
+            bootstrap.say(f"\ngit failed:\n\n{error.stderr}{error.stdout}", end="")
     return left
 
 
@@ -117,21 +126,12 @@ def main():
         bootstrap.say(f"Rendered only, {reason}")
         return 0
     bootstrap.say(f"\n{bootstrap.paint(PROJECT.name, bootstrap.BOLD)}")
-    try:
-        bootstrap.set_up()
-    except bootstrap.Unsafe as error:
-        so = (
-            "It is kept; the template has overwritten files."
-            if IS_OLD
-            else "No project was created."
-        )
-        bootstrap.say_unsafe(error, f" {so} (The error below is how cookiecutter stops.)")
-        return 1
-    except bootstrap.NotVerified as error:
-        bootstrap.say_not_verified(error, START, put_under_git(verified=False))
-    else:
-        bootstrap.say_next(START, put_under_git(verified=True))
-    return 0
+    kept = "No project was created."
+    if IS_OLD:
+        kept = "It is kept; the template has overwritten files."
+    unsafe = f" {kept} (The error below is how cookiecutter stops.)"
+    status = bootstrap.main(START, python_command(), stage_and_commit, unsafe)
+    return 1 if status == 1 else 0  # a project that is not verified is kept
 
 
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""Refuses answers that cannot work: all at once, each with an example of one that can."""
+"""Rejects invalid answers: reports all of them at once, each with an example of a valid one."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from slugify import slugify
 
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 SLUG = r"[a-z][a-z0-9-]{1,28}[a-z0-9]"
-# Spelled in pieces: this file, too, goes through Jinja.
+# In pieces, because Jinja renders this file, too.
 JINJA = ["{" + mark for mark in "%#{"] + [mark + "}" for mark in "}#%"]
-# Control characters, line and paragraph separators, and halves of characters.
+# Control characters, line and paragraph separators, and surrogates.
 UNPRINTABLE = {"Cc", "Zl", "Zp", "Cs"}
 
 
@@ -31,13 +31,13 @@ def name_problem(name):
     if any(unicodedata.category(character) in UNPRINTABLE for character in name):
         return "has a control character in it"
     if any(delimiter in name for delimiter in JINJA):
-        # A later update renders the answers once more, and would carry out what is between them.
+        # An update renders the answers again, and would run the code between delimiters.
         return "has a delimiter of the template language in it: " + " ".join(JINJA)
     return None
 
 
 def good_slug(typed):
-    """Return a slug that is like what was typed, by the rule of cookiecutter.json."""
+    """Return a valid slug made from `typed`, by the rule of cookiecutter.json."""
     slug = slugify(typed)
     if len(slug) < 3 or not slug[0].isalpha() or slug in ANSWERS["_dependencies"]:
         slug = f"site-{slug}"
@@ -61,7 +61,7 @@ def workers_problem(workers):
 
 
 def choice_problem(*choices):
-    """Return a function that says what is wrong with an answer that should be one of `choices`."""
+    """Return a function that returns what is wrong with an answer, unless it is in `choices`."""
     return lambda answer: None if answer in choices else "is not one of " + ", ".join(choices)
 
 
@@ -75,9 +75,9 @@ QUESTIONS = {
 
 
 def cookiecutter():
-    """Return what starts cookiecutter in the user's shell.
+    """Return the command that starts cookiecutter in the user's shell, as a list.
 
-    uvx puts its own folder first in PATH for as long as it runs, and pipx runs one from its cache.
+    uvx adds its own folder to PATH while it runs, and `pipx run` uses a cache.
     """
     is_in_cache = any((folder / "CACHEDIR.TAG").exists() for folder in Path(sys.prefix).parents)
     own = Path(sys.prefix, "Scripts" if os.name == "nt" else "bin")
@@ -93,7 +93,7 @@ def cookiecutter():
 
 
 def again(accepted):
-    """Return the command that asks again, with the `accepted` answers as they were."""
+    """Return the command that asks again, with the `accepted` answers filled in."""
     command = cookiecutter()
     command.append(ANSWERS["_template"])
     if ANSWERS.get("_checkout"):
@@ -105,23 +105,23 @@ def again(accepted):
 
 
 def main():
-    """Return the exit status: 1 where an answer is refused."""
-    accepted, refused = {}, []
+    """Print what is wrong with the answers; return the exit status, 1 if any is invalid."""
+    accepted, rejected = {}, []
     for question, (problem, example) in QUESTIONS.items():
         answer = str(ANSWERS[question])
         wrong = problem(answer)
         if wrong:
             example = good_slug(answer) if question == "project_slug" else example
-            refused.append(f"  {question} {wrong}. Example: {example}")
+            rejected.append(f"  {question} {wrong}. Example: {example}")
         else:
             accepted[question] = answer
-    if not refused:
+    if not rejected:
         return 0
     if "project_name" not in accepted:
-        accepted.pop("project_slug", None)  # it was made from the name
+        accepted.pop("project_slug", None)  # its default is made from the name
     sys.stdout.reconfigure(errors="replace")
-    print("\nNo project was created, because of these answers:\n", *refused, sep="\n")
-    if "_output_dir" in ANSWERS:  # cruft, which has a command of its own, does not say
+    print("\nNo project was created, because of these answers:\n", *rejected, sep="\n")
+    if "_output_dir" in ANSWERS:  # cruft, which has its own command, does not set it
         print(f"\nTo answer again:\n\n  {again(accepted)}\n")
     print("The error below is how cookiecutter stops.\n")
     return 1

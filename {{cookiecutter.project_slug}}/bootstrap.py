@@ -1,7 +1,6 @@
-"""Sets this folder up: packages, deployment checks, .env, local database. python bootstrap.py
+"""Sets up this folder: packages, .env, deployment checks and local database.
 
-Run it in a fresh clone, and again at any time, with Python 3.10 or newer; the site's is found or
-downloaded.
+Run `python bootstrap.py` in a new clone, and again at any time, with Python 3.10 or newer.
 """
 
 import sys
@@ -24,26 +23,29 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent
+PYTHON_VERSION = ROOT / ".python-version"
 PYTHONS = ["3.15", "3.14", "3.13", "3.12"]
 NO_DEV = ["--no-default-groups"]  # as Heroku installs
 ON_WINDOWS = os.name == "nt"
+PATH = os.environ.get("PATH", os.defpath).split(os.pathsep)
 BIN = "Scripts" if ON_WINDOWS else "bin"
 VENV_PYTHON = ROOT / ".venv" / BIN / "python"
-# Progress and colours are for terminals that a line fits into; https://no-color.org
+# Progress and colours need a terminal with room for a line. See https://no-color.org
 TERMINAL = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 TERMINAL = TERMINAL and shutil.get_terminal_size().columns > 72
 COLOURS = TERMINAL and not os.environ.get("NO_COLOR")
 if ON_WINDOWS:
-    os.system("")  # has the console show them, too
+    os.system("")  # makes the console show colours
 PLAIN, BOLD, DIM, RED, GREEN, YELLOW = 0, 1, 2, 31, 32, 33
 CHILD = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
 
-# Variables that lead a child process to another project or interpreter, or change uv.lock.
-MISLEADING = re.compile(
+# Variables with which a child process uses another project or Python, or changes uv.lock.
+MISLEADING = (
     "DJANGO_SETTINGS_MODULE|VIRTUAL_ENV|FORCE_COLOR|CLICOLOR_FORCE|GIT_(DIR|WORK_TREE|INDEX_FILE)|"
     "PYTHON.*|UV_(?!CACHE_DIR|CONCURRENT|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|HTTP_|INSECURE_HOST|"
     "INDEX(?!_STRATEGY)|KEYRING|LINK_MODE|NATIVE_TLS|OFFLINE|PYTHON_(DOWNLOAD|INSTALL)|SYSTEM_).*"
 )
+# Settings with which uv downloads packages and Pythons; others could change uv.lock.
 UV_TOML = re.compile(
     r"\[\[index\]|(extra-)?index-url|find-links|cache-dir|keyring-provider|native-tls|system-certs|"
     r"allow-insecure-host|offline|link-mode|\w+-proxy|python-(downloads|install)"
@@ -59,48 +61,40 @@ class NotVerified(Exception):
 
 
 def set_up():
-    """Take each step and print its line; raise Unsafe or NotVerified."""
-    try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-            refuse_leftovers()
-            environment = clean_environment()
-            uv = find_uv(environment, Path(scratch))
-            environment |= {"XDG_CONFIG_HOME": f"{scratch}/config", "UV_NO_SYSTEM_CONFIG": "1"}
-            indexes = write_uv_toml(Path(scratch, "config", "uv")) + str(environment)
-            version, python = find_python(uv, environment)
-            # The checks must not see the dev packages, which production does not have.
-            is_new = make_venv(uv, version, python, environment)
-            with step("packages", "locking them") as line:
-                install(uv, environment, line, *NO_DEV if is_new else ())
-                lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
-                count = lock.count("[[package]]") - 1
-                line.result = f"{count} locked in uv.lock, installed in .venv"
-            write_env()
-            try:
-                with ThreadPoolExecutor() as beside:  # the checks need no database
-                    migrated = beside.submit(migrate, environment)
-                    check([VENV_PYTHON] if is_new else without_dev(uv), environment)
-                    with step("database", "migrating") as line:
-                        line.result = migrated.result()
-            finally:
-                if is_new:
-                    with step("dev") as line:
-                        install(uv, environment, line)
-                        line.result = "packages of the dev group installed"
-            pin(version)
-            named = set(re.findall(r'registry = "\w+://([^/"]+)', lock))
-            for host in sorted(host for host in named if host in indexes):
-                say(f"\nuv.lock names {host}, as your uv is set up: Heroku has to reach it, too.")
-    except (Unsafe, NotVerified):
-        raise
-    except KeyboardInterrupt:
-        raise NotVerified("it was interrupted") from None
-    except Exception as error:  # a full disk, say: nothing of what is there may be lost over it
-        raise NotVerified(f"{type(error).__name__}: {error}") from error
+    """Set up this folder, and print a line for each step."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        check_git()
+        environment = clean_environment()
+        uv = find_uv(environment, Path(scratch))
+        environment |= {"XDG_CONFIG_HOME": f"{scratch}/config", "UV_NO_SYSTEM_CONFIG": "1"}
+        indexes = write_uv_toml(Path(scratch, "config", "uv")) + str(environment)
+        version, python = find_python(uv, environment)
+        # The checks must not see the dev packages, which production does not have.
+        is_new = make_venv(uv, version, python, environment)
+        with step("packages", "locking them") as line:
+            install(uv, environment, line, *NO_DEV if is_new else ())
+            lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
+            line.result = f"{lock.count('[[package]]') - 1} locked in uv.lock, installed in .venv"
+        write_env()
+        try:
+            with ThreadPoolExecutor() as background:  # the checks need no database
+                migrated = background.submit(migrate, environment)
+                check([VENV_PYTHON] if is_new else without_dev(uv), environment)
+                with step("database", "migrating") as line:
+                    line.result = migrated.result()
+        finally:
+            if is_new:
+                with step("dev") as line:
+                    install(uv, environment, line)
+                    line.result = "packages of the dev group installed"
+        pin(version)
+        for host in sorted(set(re.findall(r'registry = "\w+://([^/"]+)', lock))):
+            if host in indexes:
+                say(f"\nuv.lock names {host}, from your uv configuration. Heroku has to reach it.")
 
 
-def say(text="", end="\n"):
-    """Print `text`, if anybody reads it: after `| head`, the work goes on."""
+def say(text, end="\n"):
+    """Print `text`; after `| head` has closed the pipe, print nothing and continue."""
     try:
         print(text, end=end, flush=True)
     except OSError:
@@ -108,13 +102,13 @@ def say(text="", end="\n"):
 
 
 def paint(text, colour):
-    """Return `text` in a colour, such as GREEN, where there is a terminal that shows it."""
+    """Return `text` in a colour, such as GREEN, if the terminal shows colours."""
     return f"\033[{colour}m{text}\033[0m" if COLOURS else text
 
 
 @contextlib.contextmanager
 def step(name, doing=""):
-    """Print a step's name, then its `result` and seconds; in between, what it is `doing`."""
+    """Print a step: its name, what it is `doing` while it runs, then its `result` and duration."""
     say(f"  {name:<11}", end="")
     line = SimpleNamespace(doing=doing, result="failed")
     start, ended = time.monotonic(), threading.Event()
@@ -128,100 +122,95 @@ def step(name, doing=""):
         while TERMINAL and not ended.wait(0.1):
             draw(line.doing[:50], DIM)
 
-    beside = threading.Thread(target=progress, daemon=True)
-    try:  # from here on, an interrupt finds its way to the end of the line
-        beside.start()
+    thread = threading.Thread(target=progress, daemon=True)
+    try:  # an interrupt of start() must end the thread, too
+        thread.start()
         yield line
     except KeyboardInterrupt:
         line.result = "interrupted"
         raise
     finally:
         ended.set()
-        if beside.is_alive():
-            beside.join()
+        if thread.is_alive():
+            thread.join()
         draw(line.result, RED if line.result == "failed" else PLAIN, "\n")
 
 
-def run(command, environment):
-    """Run `command` in this folder; return the finished process with its output as text."""
-    return subprocess.run(command, env=environment, capture_output=True, **CHILD)
+def run(command, environment, problem=""):
+    """Run `command` in this folder; return the finished process with its output as text.
+
+    If it fails and `problem` is given, raise NotVerified with `problem` and the last lines.
+    """
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, **CHILD)
+    except OSError as error:  # not installed, or not executable
+        done = subprocess.CompletedProcess(command, 127, "", str(error))
+    if problem and done.returncode != 0:
+        raise NotVerified(f"{problem}:\n\n{last_lines(done.stderr)}")
+    return done
 
 
-def last_lines(text, count=1):
-    """Return the end of a program's output."""
-    text = text[max(text.find("The site cannot start"), 0) :].strip()
-    return "\n".join((text or "it does not say why").splitlines()[-count:]).strip()
+def last_lines(text):
+    """Return the last five lines of a program's output."""
+    return "\n".join(text.strip().splitlines()[-5:]) or "it does not say why"
 
 
 def git(*arguments):
-    """Run git in this folder, and return the finished process; None where there is no git."""
-    with contextlib.suppress(OSError):  # also one that may not be executed
-        return run(["git", *arguments], clean_environment())
+    """Run git in this folder; return the finished process."""
+    return run(["git", *arguments], clean_environment())
 
 
-def refuse_leftovers():
-    """Raise NotVerified where git has files that are not finished, or one that is secret."""
-    unmerged = git("grep", "-lE", "^(<{7}|>{7}) ")
-    names = unmerged.stdout.splitlines() if unmerged else []
+def check_git():
+    """Raise NotVerified if an update left conflicts, or if git tracks .env."""
+    names = git("grep", "-lE", "^(<{7}|>{7}) ").stdout.splitlines()
     names += [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/*.rej")]
     names += [path.name for path in ROOT.glob("*.rej")]
     if names:
-        raise NotVerified(f"an update left conflicts in {', '.join(names)}")
-    tracked = git("ls-files", ".env")
-    if tracked and tracked.stdout:
+        raise NotVerified(f"an update left conflicts in {', '.join(names)}.")
+    if git("ls-files", ".env").stdout:
         raise NotVerified("git tracks .env, which has the SECRET_KEY: git rm --cached .env")
 
 
-def user_path():
-    """Return the folders of PATH, without the one that uvx puts first for as long as it runs."""
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    is_in_cache = any((folder / "CACHEDIR.TAG").exists() for folder in Path(sys.prefix).parents)
-    return [it for it in folders if not (is_in_cache and Path(it) == Path(sys.prefix, BIN))]
-
-
 def behind_shims(*patterns):
-    """Return the folders in which pyenv, asdf and mise install programs: shims do not always work."""
-    homes = [Path(folder).parent for folder in user_path() if Path(folder).name == "shims"]
+    """Return the folders where pyenv, asdf and mise install programs: a shim may not work here."""
+    homes = [Path(folder).parent for folder in PATH if Path(folder).name == "shims"]
     homes.append(Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")))
-    found = [home.glob(pattern) for home in dict.fromkeys(homes) for pattern in patterns]
-    return [str(path) for paths in found for path in sorted(paths)]
+    return [str(it) for home in homes for pattern in patterns for it in sorted(home.glob(pattern))]
 
 
 def clean_environment():
-    """Return the environment without the site's variables and MISLEADING ones."""
+    """Return the environment without the variables of the site and those in MISLEADING."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    hidden = re.compile("|".join([MISLEADING.pattern, *re.findall(r"(?m)^\w+(?==)", example)]))
-    environment = {name: it for name, it in os.environ.items() if not hidden.fullmatch(name)}
-    folders = [folder for folder in user_path() if Path(folder).name != "shims"]
-    for version in PYTHONS:  # uv would try out each of the others, too
+    hidden = "|".join([MISLEADING, *re.findall(r"(?m)^\w+(?==)", example)])
+    environment = {name: it for name, it in os.environ.items() if not re.fullmatch(hidden, name)}
+    folders = [folder for folder in PATH if Path(folder).name != "shims"]
+    for version in PYTHONS:  # not all of them: uv runs each to ask its version
         bin = "" if ON_WINDOWS else "/bin"
         folders += behind_shims(f"versions/{version}*{bin}", f"installs/python/{version}*{bin}")
     return environment | {"PATH": os.pathsep.join(folders)}
 
 
 def find_uv(environment, scratch):
-    """Return the path of a uv that works here, if need be of one that pip installs in `scratch`."""
+    """Return the path of a uv that works; if there is none, pip installs one in `scratch`."""
     with step("uv") as line:
-        folders = user_path() + behind_shims("versions/*/bin", "installs/uv/*", "installs/uv/*/*")
-        found = [shutil.which("uv", path=folder) for folder in folders]
-        for uv in [os.environ.get("UV"), *found, VENV_PYTHON.with_name("uv")]:
-            with contextlib.suppress(OSError):
-                version = run([uv, "--version"], environment) if uv else None
-                if version and version.returncode == 0:
-                    line.result = version.stdout.split()[1]
-                    # It may have to make .venv anew, with itself in it.
-                    return shutil.copy(uv, scratch) if ROOT in Path(uv).parents else uv
+        folders = PATH + behind_shims("versions/*/bin", "installs/uv/*", "installs/uv/*/*")
+        found = [shutil.which("uv", path=folder) for folder in [*folders, VENV_PYTHON.parent]]
+        for uv in filter(None, [os.environ.get("UV"), *found]):
+            version = run([uv, "--version"], environment)
+            if version.returncode == 0:
+                line.result = version.stdout.split()[1]
+                # The one in .venv is copied, because .venv may be replaced.
+                return shutil.copy(uv, scratch) if ROOT in Path(uv).parents else uv
         line.doing = "fetching it with pip"
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         pip += ["--only-binary=:all:", "--target", scratch, "uv"]
-        if run(pip, environment).returncode == 0:
-            line.result = "fetched with pip, for this run"
-            return shutil.which("uv", path=f"{scratch}/bin{os.pathsep}{scratch}/Scripts")
-        raise NotVerified("uv is not installed, and pip cannot fetch it: see docs.astral.sh/uv")
+        run(pip, environment, "uv is not installed (see https://docs.astral.sh/uv), and pip failed")
+        line.result = "fetched with pip, for this run"
+        return shutil.which("uv", path=f"{scratch}/bin{os.pathsep}{scratch}/Scripts")
 
 
 def write_uv_toml(folder):
-    """Write a uv.toml into `folder` with what the user's own has of UV_TOML, and return that."""
+    """Write the settings of the user's uv.toml that are in UV_TOML into `folder`; return them."""
     home = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))
     path = Path(os.environ.get("UV_CONFIG_FILE") or home / "uv" / "uv.toml")
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -234,45 +223,40 @@ def write_uv_toml(folder):
 
 
 def find_python(uv, environment):
-    """Return version and path of the Python to use: that of .python-version, or the newest here.
+    """Return version and path of the Python to use.
 
-    If there is none, uv downloads that of .python-version.
+    It is the one that .python-version names or the newest here. If there is none, uv downloads it.
     """
     with step("Python", "looking for it") as line:
-        pinned = ".".join((ROOT / ".python-version").read_text().strip().split(".")[:2])
+        pinned = re.search(r"3\.\d+", PYTHON_VERSION.read_text())[0]
         find = [uv, "python", "find", "--system", "--no-python-downloads"]
-        versions = [f"@{version}" for version in dict.fromkeys([pinned, *PYTHONS])]
-        for version in [*versions, f">={PYTHONS[0]}"]:
-            found = run([*find, f"cpython{version}"], environment)
-            if found.returncode == 0:
-                python = found.stdout.strip()
-                show = "import sys; print('%d.%d' % sys.version_info[:2])"
-                version = run([python, "-c", show], environment).stdout.strip()
+        for request in [*(f"@{version}" for version in [pinned, *PYTHONS]), f">={PYTHONS[0]}"]:
+            python = run([*find, f"cpython{request}"], environment).stdout.strip()
+            if python:
+                version = re.search(r"3\.\d+", run([python, "--version"], environment).stdout)[0]
                 line.result = f"{version}, found"
                 return version, python
         line.doing = f"downloading {pinned}"
-        downloaded = run([uv, "python", "install", pinned], environment)
-        if downloaded.returncode != 0:
-            said = last_lines(downloaded.stderr).removeprefix("cause: ")
-            raise NotVerified(f"uv could not download Python {pinned}: {said}")
+        download = [uv, "python", "install", pinned]
+        run(download, environment, f"uv could not download Python {pinned}")
         line.result = f"{pinned}, downloaded by uv"
         return pinned, pinned
 
 
 def make_venv(uv, version, python, environment):
-    """Make .venv, unless it has this Python and can be moved; return whether it is new."""
-    config = VENV_PYTHON.parent.parent / "pyvenv.cfg"
-    text = config.read_text(encoding="utf-8") if config.is_file() and VENV_PYTHON.exists() else ""
-    if "relocatable = true" in text and f"version_info = {version}." in text:
+    """Create .venv, unless it has this Python and can be moved; return whether it is new."""
+    config = ROOT / ".venv" / "pyvenv.cfg"
+    can_be_moved = config.is_file() and "relocatable = true" in config.read_text(encoding="utf-8")
+    its_version = run([VENV_PYTHON, "--version"], environment).stdout
+    if can_be_moved and its_version.startswith(f"Python {version}."):
         return False
-    made = run([uv, "venv", "--relocatable", "--clear", "--python", python, ".venv"], environment)
-    if made.returncode != 0:
-        raise NotVerified(f"uv could not make .venv: {last_lines(made.stderr)}")
+    command = [uv, "venv", "--relocatable", "--clear", "--python", python, ".venv"]
+    run(command, environment, "uv could not make .venv")
     return True
 
 
 def install(uv, environment, line, *options):
-    """Lock the packages, if need be, and install them in .venv."""
+    """Update uv.lock if needed, and install the packages in .venv."""
     said = "it does not say why"
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     command = [uv, "sync", "--python", VENV_PYTHON, *options]
@@ -285,13 +269,13 @@ def install(uv, environment, line, *options):
 
 
 def without_dev(uv):
-    """Return the command that runs Python in an environment of its own without dev packages."""
+    """Return the command for Python in a temporary environment without the dev packages."""
     options = ["--quiet", "--isolated", "--locked", *NO_DEV, "--python", VENV_PYTHON]
     return [uv, "run", *options, "python"]
 
 
 def run_checks():
-    """Run the deployment checks with production.env and no database, in the site's own Python."""
+    """Run the deployment checks with production.env and no database. Needs the site's packages."""
     import django
     from django.core.management import call_command
 
@@ -304,71 +288,62 @@ def run_checks():
 
 
 def check(python, environment):
-    """Have the command `python` run the deployment checks."""
+    """Run the deployment checks with the command `python`."""
     with step("checks", "check --deploy, as in production") as line:
         checks = run([*python, "-c", "import bootstrap; bootstrap.run_checks()"], environment)
         _, has_failed, failures = checks.stderr.partition("SystemCheckError: ")
         if has_failed:
             raise Unsafe(failures.strip())
         if checks.returncode != 0:
-            raise NotVerified(f"the site does not start\n\n{last_lines(checks.stderr, 5)}\n")
-        found = last_lines(checks.stdout).removeprefix("System check identified ")
-        line.result = f"check --deploy: {found.rstrip('.')}"
+            raise NotVerified(f"the site does not start:\n\n{last_lines(checks.stderr)}")
+        _, _, found = checks.stdout.rpartition("System check identified ")
+        line.result = f"check --deploy: {found.strip().rstrip('.')}"
 
 
 def migrate(environment):
-    """Migrate the local database, if it is SQLite, and return what was done."""
+    """Migrate the local database if it is SQLite; return what was done."""
     show = "from project.environment import read_file; print(read_file('.env')['DATABASE_URL'])"
     url = run([VENV_PYTHON, "-c", show], environment)
     if url.returncode == 0 and not url.stdout.startswith("sqlite:"):
         return "not migrated: .env names one that is not SQLite"  # it may hold other data
-    migrated = run([VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"], environment)
-    if migrated.returncode != 0:
-        raise NotVerified(f"migrate failed\n\n{last_lines(migrated.stderr, 5)}\n")
+    command = [VENV_PYTHON, "manage.py", "migrate", "--noinput", "--skip-checks"]
+    run(command, environment, "migrate failed")
     return "migrated"
 
 
 def pin(version):
-    """Write the Python that passed into .python-version, for Heroku."""
-    path = ROOT / ".python-version"
-    pinned = path.read_text().strip()
-    if pinned != version and not pinned.startswith(f"{version}."):
+    """Write the Python that was checked into .python-version, so that Heroku uses it."""
+    if not f"{PYTHON_VERSION.read_text().strip()}.".startswith(f"{version}."):
         with step("version") as line:
-            path.write_text(f"{version}\n")
+            PYTHON_VERSION.write_text(f"{version}\n")
             line.result = f"this site uses Python {version}; so will Heroku"
 
 
 def write_env():
-    """Write .env with a fresh key, readable by this user only, unless there is one."""
+    """Write .env with a new key, readable by this user only, unless it exists."""
     with step(".env") as line:
         line.result = "kept as it is"
         if (ROOT / ".env").exists():
             return
         example = (ROOT / ".env.example").read_text(encoding="utf-8")
         text = re.sub("(?m)^SECRET_KEY=.*$", f"SECRET_KEY={secrets.token_urlsafe(50)}", example)
-        fresh = ROOT / ".venv" / "env"  # moved when it is complete
+        fresh = ROOT / ".venv" / "env"  # renamed when complete
         fresh.touch(0o600)
         fresh.write_text(text, encoding="utf-8")
         fresh.rename(ROOT / ".env")
         line.result = "written, with a fresh SECRET_KEY"
 
 
-def repository():
-    """Return the folder of the git repository that this folder is in, or None."""
-    top = git("rev-parse", "--show-toplevel")
-    return Path(top.stdout.strip()) if top and top.returncode == 0 else None
-
-
 def commands_for_git():
-    """Return the commands that are left to commit the project in a repository of its own."""
+    """Return the git commands that are left to commit the project in its own repository."""
     commands = ["git add --all", f'git commit -m "Start {ROOT.name}"']
-    if repository() != ROOT:
+    if Path(git("rev-parse", "--show-toplevel").stdout.strip()) != ROOT:
         return ["git init -b main", *commands]
     return commands if git("rev-parse", "--verify", "HEAD").returncode != 0 else []
 
 
-def go_to(start):
-    """Return, in a list, the command that leads from the folder `start` to this one, if any."""
+def cd_command(start):
+    """Return, in a list, the cd command from the folder `start` to this one, if it needs one."""
     start = Path(start).resolve()
     if start == ROOT:
         return []
@@ -376,19 +351,8 @@ def go_to(start):
     return [f'cd "{path}"' if ON_WINDOWS else f"cd {shlex.quote(path)}"]
 
 
-def python_command():
-    """Return what starts a Python that can run this file, as typed in this folder."""
-    for name in ("python", "python3", "py"):
-        program = shutil.which(name, path=os.pathsep.join(user_path()))
-        works = [program, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
-        with contextlib.suppress(OSError):
-            if program and run(works, None).returncode == 0:
-                return name
-    return sys.executable
-
-
 def activate():
-    """Return what activates .venv in the shell that the user has."""
+    """Return the command that activates .venv in the user's shell."""
     if ON_WINDOWS and "MSYSTEM" not in os.environ:  # which Git Bash sets
         return r".venv\Scripts\activate"
     shell = Path(os.environ.get("SHELL", "sh")).name
@@ -399,44 +363,39 @@ def activate():
     return f'export PATH="$PWD/.venv/{BIN}:$PATH"'
 
 
-def say_unsafe(error, so=""):
-    """Print what the deployment checks found, and what follows."""
-    say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks above failed.{so}")
+def main(start=".", python="", commit=lambda is_verified: commands_for_git(), unsafe=""):
+    """Set up this folder; print the result, and the commands to type next in the folder `start`.
 
-
-def say_commands(heading, *commands):
-    """Print a heading, and commands to type."""
-    say(f"\n{heading}\n")
-    for command in commands:
-        say(f"  {paint(command, BOLD)}")
-
-
-def say_not_verified(reason, start, left=()):
-    """Print why nothing is proven, and what to type: what is `left` comes last."""
-    heading = f"{paint('NOT VERIFIED', YELLOW)}: {reason}.\nTo finish:"
-    say_commands(heading, *go_to(start), f"{python_command()} bootstrap.py", *left)
-
-
-def say_next(start, left=()):
-    """Print what to type next, beginning with what is `left` to do."""
-    commands = ["python manage.py createsuperuser", "python manage.py runserver"]
-    heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
-    say_commands(heading, *go_to(start), *left, activate(), *commands)
-    say('\nThen open http://127.0.0.1:8000/\nTo deploy: README.md, "Deploy it"')
-
-
-def main():
-    """Set this folder up. Exit status: 0 verified, 1 unsafe, 2 not verified."""
+    `python` is the command to run this file with; `commit` returns the git commands that are left;
+    `unsafe` is printed if a check failed. Return 0 if verified, 1 if unsafe, 2 if not verified.
+    """
     sys.stdout.reconfigure(errors="replace")
+    problem = None
     try:
         set_up()
     except Unsafe as error:
-        say_unsafe(error)
+        say(f"\n{error}\n\n{paint('UNSAFE', RED)}: the deployment checks above failed.{unsafe}")
         return 1
+    except KeyboardInterrupt:
+        problem = "it was interrupted."
     except NotVerified as error:
-        say_not_verified(error, os.getcwd(), commands_for_git())
+        problem = str(error)
+    except Exception as error:  # such as a full disk: the project must be kept
+        problem = f"{type(error).__name__}: {error}"
+    git_commands = commit(not problem)
+    if problem:
+        heading = f"{paint('NOT VERIFIED', YELLOW)}: {problem}\n\nTo finish:"
+        commands = [f"{python or Path(sys.executable).name} bootstrap.py", *git_commands]
+    else:
+        heading = f"{paint('Verified.', GREEN)} Next, run one line at a time:"
+        commands = [*git_commands, activate()]
+        commands += ["python manage.py createsuperuser", "python manage.py runserver"]
+    say(f"\n{heading}\n")
+    for command in [*cd_command(start), *commands]:
+        say(f"  {paint(command, BOLD)}")
+    if problem:
         return 2
-    say_next(os.getcwd(), commands_for_git())
+    say('\nThen open http://127.0.0.1:8000/\nTo deploy: README.md, "Deploy it"')
     return 0
 
 

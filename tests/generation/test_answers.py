@@ -1,4 +1,4 @@
-"""From answers to files: what is asked, what is refused, and how hostile answers come through."""
+"""From answers to files: what is asked, what is rejected, and how hostile answers come through."""
 
 import ast
 import json
@@ -197,7 +197,7 @@ def test_a_hostile_name_is_shown_as_typed(render, site, name):
         ({"workers": "2; id"}, "workers", "1 to 64"),
     ],
 )
-def test_refused(cookies, capfd, tmp_path, answers, question, words):
+def test_invalid_answer_is_rejected(cookies, capfd, tmp_path, answers, question, words):
     result = cookies.bake(extra_context=answers)
 
     out = capfd.readouterr().out
@@ -222,12 +222,12 @@ def test_all_problems_come_at_once_with_the_command_that_asks_again(
     answers = ["project_name=It's $(me)", "project_slug=No!", "workers=many", "hsts=proxy"]
     environment["PATH"] = f"{folder}:/usr/bin:/bin"
 
-    refused = cookiecutter(tmp_path / "out", environment, *answers)
+    rejected = cookiecutter(tmp_path / "out", environment, *answers)
 
-    assert refused.returncode == 1
-    assert "project_slug is not" in refused.stdout and "workers is neither" in refused.stdout
+    assert rejected.returncode == 1
+    assert "project_slug is not" in rejected.stdout and "workers is neither" in rejected.stdout
     assert not any((tmp_path / "out").rglob("*"))
-    (again,) = re.findall(f"^  ({program} .+)$", refused.stdout, re.MULTILINE)
+    (again,) = re.findall(f"^  ({program} .+)$", rejected.stdout, re.MULTILINE)
     skip = environment | {"COOKIECUTTER_SKIP_SETUP": "1"}
     repeated = run(["bash", "-c", f"{again} --no-input"], tmp_path / "out", skip)
     assert repeated.returncode == 0, repeated.out
@@ -247,17 +247,17 @@ def test_all_problems_come_at_once_with_the_command_that_asks_again(
 def test_a_slug_is_answered_with_a_good_one(tmp_path, environment, typed, good):
     skip = environment | {"COOKIECUTTER_SKIP_SETUP": "1"}
 
-    refused = cookiecutter(tmp_path / "out", environment, f"project_slug={typed}")
+    rejected = cookiecutter(tmp_path / "out", environment, f"project_slug={typed}")
     accepted = cookiecutter(tmp_path / "out", skip, f"project_slug={good}")
 
-    assert refused.returncode == 1 and f"Example: {good}\n" in refused.stdout, refused.out
+    assert rejected.returncode == 1 and f"Example: {good}\n" in rejected.stdout, rejected.out
     assert accepted.returncode == 0 and SLUG.fullmatch(good)
 
 
 def test_a_slug_that_is_a_path_leaves_no_file(tmp_path, environment):
     for slug in ("a/b", "../c", str(tmp_path / "d")):
-        refused = cookiecutter(tmp_path / "out", environment, f"project_slug={slug}")
-        assert refused.returncode == 1
+        rejected = cookiecutter(tmp_path / "out", environment, f"project_slug={slug}")
+        assert rejected.returncode == 1
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert not (tmp_path / "c").exists() and not (tmp_path / "d").exists()
 

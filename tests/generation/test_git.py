@@ -49,7 +49,8 @@ def test_no_name_in_git(template, tmp_path, environment):
     generated = cookiecutter(tmp_path / "out", environment, template=template)
 
     assert generated.returncode == 0, generated.out
-    assert " staged, not committed: git does not know your name " in generated.stdout
+    assert " staged, not committed " in generated.stdout
+    assert "\ngit does not know your name.\n" in generated.stdout
     assert "  git config --global user.email" in generated.stdout
     assert "git add" not in generated.stdout
     assert '  git commit -m "Start my-site"' in generated.stdout
@@ -58,7 +59,7 @@ def test_no_name_in_git(template, tmp_path, environment):
     assert project.run("git", "log").returncode != 0
 
 
-def test_a_commit_that_is_refused(template, tmp_path, environment):
+def test_a_commit_that_is_rejected(template, tmp_path, environment):
     hook = tmp_path / "hooks" / "pre-commit"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\necho 'not on a Sunday' >&2\nexit 1\n")

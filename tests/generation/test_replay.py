@@ -17,7 +17,7 @@ def test_replay_and_user_config(tmp_path, environment):
         assert "--workers 3 " in procfile.read_text()
 
 
-def test_a_replay_of_an_answer_that_does_not_exist_is_refused(tmp_path, environment):
+def test_a_replay_of_an_answer_that_does_not_exist_is_rejected(tmp_path, environment):
     environment["COOKIECUTTER_SKIP_SETUP"] = "1"
     cookiecutter(tmp_path / "out", environment)
     (replay,) = (tmp_path / "replay").glob("*.json")

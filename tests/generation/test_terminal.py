@@ -133,7 +133,7 @@ def test_what_it_says_to_type_works_in_the_shell(site, environment, tmp_path, sh
     program = shutil.which(shell)
     if not program:
         pytest.skip(f"{shell} is not installed")
-    say = "import bootstrap; bootstrap.say_next('..')"
+    say = "import bootstrap; bootstrap.set_up = lambda: None; bootstrap.main('..')"
     said = site().run(BIN / "python", "-c", say, env=environment | {"SHELL": program}).stdout
     enter, activate, *_ = re.findall(r"^  (.+)$", said, re.MULTILINE)
     show = "python -c 'import sys; print(sys.prefix)'"
@@ -150,8 +150,8 @@ def test_a_terminal_that_knows_ascii_alone(site, make_broken_template, tmp_path,
     command = [BIN / "cookiecutter", template, "--no-input", "--output-dir", tmp_path / "cafés 🎈"]
 
     generated = run([*command, f"project_name={name}"], tmp_path, environment)
-    refused = cookiecutter(tmp_path / "no", environment, f"project_name={name}", "workers=0")
+    rejected = cookiecutter(tmp_path / "no", environment, f"project_name={name}", "workers=0")
 
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
     assert "\n  cd 'caf?s ?/caf" in generated.stdout
-    assert "workers is neither" in refused.stdout and "UnicodeEncodeError" not in refused.out
+    assert "workers is neither" in rejected.stdout and "UnicodeEncodeError" not in rejected.out
