@@ -1,35 +1,35 @@
-# What README.md and CONTRIBUTING.md have to type, for a machine that has Python and nothing else.
+# The commands of README.md and CONTRIBUTING.md. They need Python, git and make.
 PYTHON ?= python3
 MARKS = not exotic and not weekly
 PLATFORMS = buildah debootstrap nginx sqlite3
 
 .PHONY: site test test-all test-next pictures benchmark protections
 
-# Asks its questions; where nobody can answer, the defaults it is.
+# Asks the questions; without a terminal, it uses the defaults.
 site: .venv/installed
 	.venv/bin/cookiecutter . --output-dir .. $(shell test -t 0 || echo --no-input)
 
-# ruff would take the template's own pyproject.toml, which is none before it is rendered.
+# Without --config, ruff reads the template's pyproject.toml, which is invalid before it is rendered.
 test: .venv/installed .venv/browser
 	.venv/bin/ruff check --config pyproject.toml
 	.venv/bin/ruff format --check --config pyproject.toml
 	.venv/bin/pytest -m "$(MARKS)"
 
-# What few sites meet, too, as CI has it.
+# Adds the tests marked exotic, as CI does.
 test-all: MARKS = not weekly
 test-all: .venv/platforms test
 
-# A site with Django's pre-release, and updates with the newest cruft. Then .venv is to be made anew.
+# Tests Django's pre-release and the newest cruft. The next make creates .venv again.
 test-next: .venv/installed
 	rm .venv/installed
 	.venv/bin/pip install --quiet --upgrade cookiecutter cruft
 	.venv/bin/pytest -m "" tests/updates
 
-# Those that README.md shows, from a real run.
+# Regenerates the pictures of README.md from a real run.
 pictures: .venv/installed .venv/browser
 	.venv/bin/python tests/pictures.py
 
-# Some ten minutes; writes docs/benchmarks.md and docs/growth.svg.
+# Takes ten minutes; writes docs/benchmarks.md and docs/growth.svg.
 benchmark: .venv/installed
 	.venv/bin/pip install --quiet --group benchmark
 	PYTHONPATH=tests .venv/bin/python benchmarks
@@ -44,14 +44,14 @@ protections: .venv/installed
 	.venv/bin/pip install --quiet --group dev
 	touch $@
 
-# A browser for the tests: Debian's for root, as on a machine of CI's, else Playwright's own.
+# A browser for the tests: Debian's Chromium for root, else Playwright's.
 .venv/browser: .venv/installed
 	command -v chromium || command -v google-chrome || \
 	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install --yes -qq chromium; \
 	else .venv/bin/playwright install chromium; fi
 	touch $@
 
-# For the tests of docs/platforms and docs/backups.md; without root, what is missing is skipped.
+# For the tests of docs/platforms and docs/backups.md. Without root, tests of missing tools are skipped.
 .venv/platforms: .venv/installed
 	[ "$$(id -u)" != 0 ] || \
 	{ apt-get update -qq && apt-get install --yes -qq $(PLATFORMS) && \

@@ -82,7 +82,7 @@ options = {}
 if database["ENGINE"].endswith(("postgresql", "postgis")):
     # Connections are kept for a minute, and tested before use.
     database = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True} | database
-    # In seconds, and milliseconds: connecting takes 3 at most; a silent connection fails after 5.
+    # In seconds, and milliseconds: connecting takes 3 at most; without a response, a connection fails after 5.
     options = {"connect_timeout": 3, "sslmode": "require", "tcp_user_timeout": 5000}
     options |= {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 2}
 elif database["ENGINE"].endswith(("sqlite3", "spatialite")):
