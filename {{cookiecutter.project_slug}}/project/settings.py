@@ -82,7 +82,7 @@ options = {}
 if database["ENGINE"].endswith(("postgresql", "postgis")):
     # Connections are kept for a minute, and tested before use.
     database = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True} | database
-    # In seconds, and milliseconds: connecting takes 3 at most; without a response, a connection fails after 5.
+    # In seconds and milliseconds: connecting takes at most 3; no response within 5 is an error.
     options = {"connect_timeout": 3, "sslmode": "require", "tcp_user_timeout": 5000}
     options |= {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 2}
 elif database["ENGINE"].endswith(("sqlite3", "spatialite")):
@@ -102,7 +102,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Login rate limiting: by name and address, and by address. Off in tests, where client.login() has no
+# Login rate limiting, by name and address, and by address. Off in tests: client.login() has no
 # request.
 AXES_ENABLED = "pytest" not in sys.modules and sys.argv[1:2] != ["test"]
 AXES_FAILURE_LIMIT = 10
@@ -148,8 +148,8 @@ MAILERS = {"default": env("EMAIL_URL", mailer, {"BACKEND": "project.mail.UnsetBa
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 SERVER_EMAIL = env("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
 
-# How many proxies are in front, with the platform's router. 0: not known; failed logins are then not
-# counted by address alone, which may be a proxy's.
+# The number of proxies in front, with the platform's router. 0: not known; then failed logins are
+# not counted by address alone, which may be a proxy's.
 PROXY_COUNT = env.int("PROXY_COUNT", default={{ cookiecutter.__proxy_count }})
 
 # https only. Heroku's router terminates TLS, and sets X-Forwarded-Proto.
