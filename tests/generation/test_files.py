@@ -132,7 +132,7 @@ def test_number_of_jinja_tags_is_limited():
 
 
 def test_number_of_files_and_lines_is_limited(project):
-    """A project can be read in an afternoon."""
+    """The limits keep a project short enough to be read in an afternoon."""
     assert len(files_with("rollbar")) <= 57  # 54 with version 2.0.0
     assert sum(text.count("\n") for _, text in texts(project)) <= 3115  # 2,250 with version 2.0.0
 

@@ -76,7 +76,7 @@ def test_files_are_staged_if_a_git_hook_rejects_the_commit(template, tmp_path, e
     assert project.run("git", "log").returncode != 0
 
 
-def test_files_that_the_user_ignores_globally_are_committed(template, tmp_path, environment):
+def test_files_in_the_global_ignore_list_are_tracked(template, tmp_path, environment):
     ignored = tmp_path / "ignored"
     ignored.write_text(".python-version\n*.lock\n")
     with (tmp_path / "gitconfig").open("a") as config:

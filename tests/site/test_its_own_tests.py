@@ -1,4 +1,4 @@
-"""The tests of a generated site: they pass, and fail if the site is broken."""
+"""The tests that are generated with a site: they pass, and fail if the site is broken."""
 
 import re
 

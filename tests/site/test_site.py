@@ -53,7 +53,7 @@ def test_runserver_serves_a_new_site(site, make_copy, local_environment, serve, 
     assert get(f"{url}/media/upload.txt")[2] == "uploaded"
 
 
-def test_local_checks_say_how_to_check_production(site, local_environment):
+def test_checks_in_development_explain_how_to_check_production(site, local_environment):
     checked = site().run(site().python, *CHECK_DEPLOY, env=local_environment)
 
     assert checked.returncode == 1
