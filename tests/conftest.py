@@ -1,4 +1,4 @@
-"""Generates projects for the tests: each combination of answers once per run, for all to share."""
+"""Fixtures for all tests: each combination of answers is generated once per run and shared."""
 
 import os
 import shutil
@@ -29,29 +29,29 @@ def pytest_configure(config):
 
 @pytest.fixture
 def environment(tmp_path):
-    """Return the environment of a user with uv, bash and a name in git, and no other settings."""
+    """Return the environment of a user with uv, bash and a git user name, but no other settings."""
     return environment_in(tmp_path)
 
 
 @pytest.fixture
 def local_environment(environment):
-    """Return the environment of an activated .venv, where nothing but .env is the site's."""
+    """Return the environment of a local shell, in which only .env configures the site."""
     del environment["UV"]
     return environment
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """Return the folder that all of pytest's worker processes share."""
+    """Return the temporary folder that all pytest workers share."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
 def site(shared, tmp_path_factory):
-    """Return a function that gives the generated Site for a tracker and an hsts.
+    """Return a function that returns the generated Site for an error tracker and an HSTS choice.
 
-    All tests share it: to change it, work on a copy by `make_copy`.
+    All tests share this Site. To change it, use a copy from `make_copy`.
     """
 
     def generated(error_tracker="rollbar", hsts="django"):
@@ -70,7 +70,7 @@ def site(shared, tmp_path_factory):
 
 @pytest.fixture
 def make_copy(tmp_path):
-    """Return a function that copies a Site, but for its .venv, to where it can be changed."""
+    """Return a function that makes a copy of a Site to change; both use the same .venv."""
 
     def copy(site):
         path = tmp_path / "copy"
@@ -83,9 +83,9 @@ def make_copy(tmp_path):
 
 @pytest.fixture
 def make_own_copy(site, make_copy, environment):
-    """Return a function that copies the Site for a tracker, with a .venv of its own.
+    """Return a function that copies the Site for an error tracker and gives it its own .venv.
 
-    It returns the copy, and the environment in which that .venv is active.
+    The function returns the copy and the environment in which that .venv is active.
     """
 
     def make(error_tracker="rollbar"):
@@ -110,7 +110,7 @@ def own_copy(make_own_copy):
 
 @pytest.fixture
 def make_deployed(site, make_copy):
-    """Return a function that gives a site without .env for a tracker, as it would be deployed."""
+    """Return a function that copies the Site for an error tracker without .env, as deployed."""
 
     def deploy(error_tracker="rollbar"):
         deployed = make_copy(site(error_tracker))
@@ -125,7 +125,7 @@ def make_deployed(site, make_copy):
 def collect(shared):
     """Return a function that collects the static files of a Site.
 
-    They are the same for all, and compressing them takes longer than most tests: it is done once.
+    The files are the same for all sites, and compressing them is slow, so this runs once.
     """
 
     def copy_collected(site):
@@ -142,9 +142,9 @@ def collect(shared):
 
 @pytest.fixture
 def make_broken_template(tmp_path):
-    """Return a function that gives a copy of the template with lines appended to its files."""
+    """Return a function that copies the template and appends lines to its files."""
 
-    def break_it(settings="", bootstrap=""):
+    def append(settings="", bootstrap=""):
         template = tmp_path / "template"
         copy_template(template)
         for file, lines in {"project/settings.py": settings, "bootstrap.py": bootstrap}.items():
@@ -152,12 +152,12 @@ def make_broken_template(tmp_path):
                 opened.write(f"\n{lines}\n")
         return template
 
-    return break_it
+    return append
 
 
 @pytest.fixture
 def render(cookies, monkeypatch):
-    """Return a function that renders the template without setting anything up: a baked project."""
+    """Return a function that renders the template without running bootstrap.py."""
     monkeypatch.setenv("COOKIECUTTER_SKIP_SETUP", "1")
 
     def bake(**answers):
@@ -168,7 +168,7 @@ def render(cookies, monkeypatch):
 
 @pytest.fixture
 def serve():
-    """Return a function that starts a server and waits for its port; the test's end ends it."""
+    """Return a function that starts a server and waits for its port; stop it after the test."""
     servers = []
 
     def start(site, *command, env=None, port):
@@ -183,9 +183,9 @@ def serve():
                 start_new_session=True,
             )
         servers.append(server)
-        until = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while not listens(port):
-            assert server.poll() is None and time.monotonic() < until, log.read_text()
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         return server
 
@@ -198,7 +198,7 @@ def serve():
 
 @pytest.fixture(scope="session")
 def postgres():
-    """Return a running Postgres: one for each of pytest's worker processes that needs it."""
+    """Return a running Postgres server: one for each pytest worker that needs it."""
     server = Postgres(unused_port())
     yield server
     server.remove()
@@ -206,5 +206,5 @@ def postgres():
 
 @pytest.fixture
 def free_port():
-    """Return a port of loopback that nobody listens at."""
+    """Return an unused port of the loopback interface."""
     return unused_port()

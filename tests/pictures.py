@@ -1,6 +1,6 @@
-"""Makes docs/pictures: a real run in a terminal, and the pages of what it made in a browser.
+"""Make the images in docs/pictures: a real run in a terminal, and pages of the generated site.
 
-make pictures
+Run it with `make pictures`.
 """
 
 import io
@@ -37,7 +37,7 @@ PAGES = [
     ("500.png", "/errors/500/", "dark", 960, 480),
     ("lock-out-phone.png", "/errors/429/", "light", 390, 800),
 ]
-# rich's own would load its font from elsewhere.
+# Replaces rich's template, which loads its font from another server.
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
 <style>
 .{unique_id}-matrix {{ font: {char_height}px ui-monospace, Menlo, Consolas, monospace; }}
@@ -56,45 +56,46 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" 
 
 
 def generate(folder, command):
-    """Generate a site in `folder`, with this repository for gh:…; return what was to be seen."""
+    """Generate a site in `folder`, with this repository as gh:…; return the terminal's output."""
     variables = environment_in(folder) | {"TERM": "xterm-256color"}
     variables["PATH"] = os.pathsep.join([str(BIN), variables["PATH"]])
     config = {"abbreviations": {"gh": str(ROOT)}, "replay_dir": str(folder / "replay")}
     Path(variables["COOKIECUTTER_CONFIG"]).write_text(json.dumps(config))
-    status, seen = in_terminal(command, folder, variables, ANSWERS)
-    assert status == 0, seen
-    return f"$ {' '.join(command)}\n{seen}".replace("\r\n", "\n")
+    status, output = in_terminal(command, folder, variables, ANSWERS)
+    assert status == 0, output
+    return f"$ {' '.join(command)}\n{output}".replace("\r\n", "\n")
 
 
-def terminal(seen):
-    """Return a picture of what was seen in a terminal, as it looked in the end: an SVG."""
+def terminal(output):
+    """Return an SVG of the final content of a terminal."""
     console = Console(record=True, file=io.StringIO(), width=80, color_system="truecolor")
-    for line in AnsiDecoder().decode(seen):
+    for line in AnsiDecoder().decode(output):
         console.print(line)
     svg = console.export_svg(title="", code_format=SVG, unique_id="terminal")
-    svg = re.sub("<text [^>]+>\n</text>", "", svg)  # the ends of lines
-    svg = svg.replace("</text><text", "</text>\n<text")  # other times are a short diff
+    svg = re.sub("<text [^>]+>\n</text>", "", svg)  # line ends
+    # With a line for each element, the diff of another run is short.
+    svg = svg.replace("</text><text", "</text>\n<text")
     return "".join(f"{line.strip()}\n" for line in svg.splitlines() if line.strip())
 
 
 def words(svg):
-    """Return the lines of a picture, without spaces and what differs by day and by machine."""
+    """Return the lines of an SVG without spaces, and without what differs by day or machine."""
     lines = {}
     for place, text in re.findall(r"<text [^>]+ y=\"([\d.]+)\"[^>]*>(.+?)</text>", svg):
         lines[place] = lines.get(place, "") + text.replace("&#160;", "")
     return [re.sub(r"[\d.]+", "0", line) for line in lines.values() if "version" not in line]
 
 
-def photograph(site, folder):
-    """Take the pictures of PAGES, as runserver shows them, into `folder`."""
+def take_screenshots(site, folder):
+    """Save screenshots of PAGES, served by runserver, in `folder`."""
     port = unused_port()
     command = [site / ".venv" / "bin" / "python", "manage.py", "runserver", "--noreload", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen(command, cwd=site, **quiet)
-    until = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     try:
         while not listens(port):
-            assert server.poll() is None and time.monotonic() < until
+            assert server.poll() is None and time.monotonic() < deadline
             time.sleep(0.1)
         with chromium() as browser:
             for name, path, colours, width, height in PAGES:
@@ -108,13 +109,13 @@ def photograph(site, folder):
 
 
 def main():
-    """Make them all."""
+    """Make all pictures."""
     forget_other_sites()
-    subprocess.run([BIN / "uvx", *COMMAND[1:2], "--version"], check=True)  # is fetched by now
+    subprocess.run([BIN / "uvx", *COMMAND[1:2], "--version"], check=True)  # downloads it
     with tempfile.TemporaryDirectory() as folder:
-        seen = generate(Path(folder), COMMAND)
-        (PICTURES / "terminal.svg").write_text(terminal(seen))
-        photograph(Path(folder) / SLUG, PICTURES)
+        output = generate(Path(folder), COMMAND)
+        (PICTURES / "terminal.svg").write_text(terminal(output))
+        take_screenshots(Path(folder) / SLUG, PICTURES)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The gate has teeth: each weakness, alone, makes the Procfile's own release line refuse.
+"""Each deployment check: a single unsafe change makes the Procfile's release command fail.
 
-The first part are Django's checks that the design relies on, the second our own.
+DJANGO has Django's checks that the design relies on, OURS those of the project itself.
 """
 
 import re
@@ -55,7 +55,7 @@ DJANGO = {
     ),
 }
 
-# Django asks for DEBUG itself: ours adds what to type, so this weakness has two ids.
+# Django checks DEBUG, too. Our check adds the command that fixes it: two checks fail.
 OURS = {
     "deploy.W001": append("DEBUG = True"),
     "deploy.E002": append('DATABASES["default"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db"}'),
@@ -114,33 +114,33 @@ OURS = {
 
 
 @pytest.mark.parametrize("check", DJANGO)
-def test_django_refuses(make_deployed, check):
+def test_release_fails_on_django_check(make_deployed, check):
     site = make_deployed()
     DJANGO[check](site)
 
-    refused = release(site, site.production(EMAIL_URL=""))
+    failed = release(site, site.production(EMAIL_URL=""))
 
-    assert refused.returncode == 1 and "Traceback" not in refused.out
-    assert ids(refused) - {"deploy.W001"} == {check}
+    assert failed.returncode == 1 and "Traceback" not in failed.out
+    assert ids(failed) - {"deploy.W001"} == {check}
 
 
 @pytest.mark.parametrize("check", OURS)
-def test_ours_refuse_and_can_be_silenced(make_deployed, check):
+def test_release_fails_on_project_check_unless_silenced(make_deployed, check):
     site = make_deployed()
     OURS[check](site)
 
-    refused = release(site, site.production(EMAIL_URL=""))
+    failed = release(site, site.production(EMAIL_URL=""))
 
-    assert refused.returncode == 1 and "Traceback" not in refused.out
-    assert ids(refused) - {"security.W018"} == {check}
-    assert "HINT: " in refused.stderr.partition(check)[2]
+    assert failed.returncode == 1 and "Traceback" not in failed.out
+    assert ids(failed) - {"security.W018"} == {check}
+    assert "HINT: " in failed.stderr.partition(check)[2]
 
     append(f'SILENCED_SYSTEM_CHECKS = ["{check}", "security.W018"]')(site)
     silenced = site.run(site.python, *CHECK_DEPLOY, env=site.production(EMAIL_URL=""))
     assert silenced.returncode == 0, silenced.out
 
 
-def test_a_sentry_that_has_no_dsn_can_be_silenced(make_deployed):
+def test_check_for_a_missing_sentry_dsn_can_be_silenced(make_deployed):
     site = make_deployed("sentry")
     append('SILENCED_SYSTEM_CHECKS = ["deploy.E017"]')(site)
 
@@ -150,12 +150,12 @@ def test_a_sentry_that_has_no_dsn_can_be_silenced(make_deployed):
     assert checked.returncode == 0, checked.out
 
 
-def test_ours_do_not_trouble_the_days_work(site):
-    """`check` without --deploy, which runserver and migrate run too, has none of them."""
+def test_project_checks_do_not_run_without_deploy(site):
+    """runserver and migrate run `check` without --deploy."""
     assert site().manage("check").returncode == 0
 
 
-def test_all_of_ours_are_tried(site):
+def test_each_project_check_has_a_failing_change(site):
     for error_tracker in ("rollbar", "sentry"):
         project = site(error_tracker).path
         sources = [*project.glob("project/err*.py"), *project.glob("project/checks/*.py")]

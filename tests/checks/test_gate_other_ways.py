@@ -1,4 +1,4 @@
-"""Other ways to what the checks refuse: of each kind, more than test_gate.py has."""
+"""More unsafe changes that the deployment checks detect, beyond those of test_gate.py."""
 
 import shutil
 
@@ -19,7 +19,7 @@ class SignUpForm({}):
 
 
 def model_without_migrations(site):
-    """As with migrations/ in the owner's .gitignore."""
+    """Add a model without its migrations folder, as if .gitignore listed that."""
     write("application/models.py", UPLOAD.replace("File", "Text"))(site)
     shutil.rmtree(site.path / "application" / "migrations")
 
@@ -40,7 +40,7 @@ def move_whitenoise_up(site):
 
 
 @pytest.mark.parametrize(
-    ("check", "weakness"),
+    ("check", "change"),
     [
         ("deploy.E002", append("DATABASES = {}")),
         ("deploy.E002", spatialite),
@@ -92,22 +92,25 @@ def move_whitenoise_up(site):
         ("deploy.E020", write("application/views.py", FORM.format("forms.AdminUserCreationForm"))),
     ],
     ids=[
-        "no database", "spatialite", "WhiteNoise above our headers", "syntax error in an error page", "WhiteNoise first", "empty policy", "django keeps errors", "no logging",
-        "level of a logger", "level of a handler", "no handler", "filter of a logger", "password reset in a namespace",
-        "cookie with a path", "example of a token",
-        "migration deleted", "model added", "no migrations folder", "CSRF cookie", "static file in another case", "user of another name",
-        "form without a model", "form of a module",
+        "no database", "spatialite", "WhiteNoise above our headers",
+        "syntax error in an error page", "WhiteNoise first", "empty policy", "django does not propagate",
+        "no logging", "logger level", "handler level", "no handler", "logger filter",
+        "password reset in a namespace",
+        "cookie with a path", "example token",
+        "migration deleted", "model added", "no migrations folder", "CSRF cookie",
+        "static file in another case", "imported under another name",
+        "form without a model", "form from a module",
     ],
 )  # fmt: skip
-def test_ours_refuse_other_ways_to_the_same_end(make_deployed, check, weakness):
+def test_check_detects_other_unsafe_changes(make_deployed, check, change):
     site = make_deployed()
-    weakness(site)
+    change(site)
 
     assert check in ids(release(site, site.production(EMAIL_URL="")))
 
 
-def test_a_migration_that_was_made_but_not_committed(site, make_copy, tmp_path):
-    """Heroku gets what is committed: there, the migration is missing."""
+def test_check_detects_a_migration_that_is_not_committed(site, make_copy, tmp_path):
+    """Heroku receives only committed files, so the migration is missing there."""
     site = make_copy(site())
     write("application/models.py", UPLOAD.replace("File", "Text"))(site)
     git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]

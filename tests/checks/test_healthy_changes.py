@@ -1,4 +1,4 @@
-"""Changes of healthy sites, which the checks let pass."""
+"""Safe changes of a site, which pass the deployment checks."""
 
 import os
 
@@ -7,7 +7,7 @@ from support.changes import DJANGOS_USER, append, write
 
 pytestmark = pytest.mark.slow
 
-ABSTRACT = """from django.db import models
+NOTE = """from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
@@ -57,7 +57,7 @@ class Admin(UserAdmin):
 
 def german(site):
     append('LANGUAGE_CODE = "de"')(site)
-    write("application/models.py", ABSTRACT)(site)
+    write("application/models.py", NOTE)(site)
     write("application/migrations/0001_initial.py", NOTE_MIGRATION)(site)
 
 
@@ -88,7 +88,7 @@ class Box(models.Model):
 
 
 def generated_field(site):
-    """Django 6.1 asks the database about it."""
+    """Add a GeneratedField, which Django 6.1 checks with a database query."""
     write("application/models.py", GENERATED)(site)
     environment = {"PATH": os.environ["PATH"]} | site.production(DATABASE_URL="sqlite:///x")
     made = site.run(site.python, "manage.py", "makemigrations", "application", env=environment)
@@ -111,10 +111,10 @@ def generated_field(site):
         "Django's user model",
         "forms with a model",
         "GeneratedField",
-        "a form of the admin",
+        "form of the admin",
     ],
 )
-def test_healthy_changes_pass(make_deployed, change):
+def test_safe_changes_pass(make_deployed, change):
     site = make_deployed()
     change(site)
 

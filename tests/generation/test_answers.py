@@ -1,4 +1,4 @@
-"""From answers to files: what is asked, what is rejected, and how hostile answers come through."""
+"""The answers to the questions: validation, and hostile names in the generated files."""
 
 import ast
 import json
@@ -40,12 +40,12 @@ def questions():
     return [name for name in QUESTIONS if not name.startswith("_")]
 
 
-def test_five_questions_each_with_words_of_its_own():
+def test_each_of_the_five_questions_has_a_prompt():
     assert questions() == ["project_name", "project_slug", "workers", "error_tracker", "hsts"]
     assert set(QUESTIONS["__prompts__"]) == set(questions())
 
 
-def test_each_choice_has_a_line_that_explains_it():
+def test_each_choice_has_an_explanation():
     for question in ("error_tracker", "hsts"):
         choices = set(QUESTIONS["__prompts__"][question]) - {"__prompt__"}
         assert choices == set(QUESTIONS[question])
@@ -64,7 +64,7 @@ def test_each_choice_has_a_line_that_explains_it():
         ("a name that is cut off behind-- a dash", "a-name-that-is-cut-off-behind"),
     ],
 )
-def test_slug_made_from_the_name(render, name, slug):
+def test_slug_is_derived_from_the_name(render, name, slug):
     assert render(project_name=name).project_path.name == slug
 
 
@@ -84,7 +84,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def home_page(site):
-    """Return a function that gives the home page of a site of that name, from one Django process."""
+    """Return a function that renders the home page for a site name, all in one Django process."""
     django = subprocess.Popen(
         [site().python, "-c", SHOW_NAMES],
         cwd=site().path,
@@ -109,7 +109,7 @@ def home_page(site):
 )
 @given(name=names)
 @example(name="🎈")
-def test_any_accepted_name_comes_through_as_typed(tmp_path, home_page, name):
+def test_any_valid_name_is_rendered_as_typed(tmp_path, home_page, name):
     folder = bake(str(ROOT), no_input=True, accept_hooks=False, output_dir=tmp_path,
                   overwrite_if_exists=True, extra_context={"project_name": name})  # fmt: skip
     try:
@@ -121,7 +121,7 @@ def test_any_accepted_name_comes_through_as_typed(tmp_path, home_page, name):
 
 
 def check_files_parse(folder):
-    """Parse all files of the project as what they are; return SITE_NAME as Python reads it."""
+    """Parse each file of the project by its format; return the value of SITE_NAME."""
     for parent, _, files in os.walk(folder):
         for file in files:
             path = os.path.join(parent, file)
@@ -146,8 +146,8 @@ def check_files_parse(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_a_hostile_name_is_shown_as_typed(render, site, name):
-    """The page is rendered by Django itself; the formatter would write the name the same way."""
+def test_hostile_name_is_rendered_as_typed(render, site, name):
+    """Django renders the name as typed, and ruff would not reformat the files."""
     project = render(project_name=name).project_path
     show = (
         "from django.test import Client; "
@@ -207,7 +207,7 @@ def test_invalid_answer_is_rejected(cookies, capfd, tmp_path, answers, question,
 
 
 @pytest.mark.parametrize("workers", ["1", "64", "auto"])
-def test_accepted_workers(render, workers):
+def test_valid_number_of_workers_is_in_the_procfile(render, workers):
     procfile = (render(workers=workers).project_path / "Procfile").read_text()
 
     flag = "" if workers == "auto" else f" --workers {workers}"
@@ -215,10 +215,10 @@ def test_accepted_workers(render, workers):
 
 
 @pytest.mark.parametrize(("folder", "program"), [(BIN, "cookiecutter"), ("", sys.executable)])
-def test_all_problems_come_at_once_with_the_command_that_asks_again(
+def test_all_problems_are_reported_with_a_command_that_asks_again(
     tmp_path, environment, folder, program
 ):
-    """Which works as printed, wherever cookiecutter is."""
+    """The command works as printed, whether or not cookiecutter is on PATH."""
     answers = ["project_name=It's $(me)", "project_slug=No!", "workers=many", "hsts=proxy"]
     environment["PATH"] = f"{folder}:/usr/bin:/bin"
 
@@ -227,9 +227,9 @@ def test_all_problems_come_at_once_with_the_command_that_asks_again(
     assert rejected.returncode == 1
     assert "project_slug is not" in rejected.stdout and "workers is neither" in rejected.stdout
     assert not any((tmp_path / "out").rglob("*"))
-    (again,) = re.findall(f"^  ({program} .+)$", rejected.stdout, re.MULTILINE)
+    (command,) = re.findall(f"^  ({program} .+)$", rejected.stdout, re.MULTILINE)
     skip = environment | {"COOKIECUTTER_SKIP_SETUP": "1"}
-    repeated = run(["bash", "-c", f"{again} --no-input"], tmp_path / "out", skip)
+    repeated = run(["bash", "-c", f"{command} --no-input"], tmp_path / "out", skip)
     assert repeated.returncode == 0, repeated.out
     project = tmp_path / "out" / "it-s-me"
     assert '''SITE_NAME = "It's $(me)"''' in (project / "project/settings.py").read_text()
@@ -237,24 +237,24 @@ def test_all_problems_come_at_once_with_the_command_that_asks_again(
 
 
 @pytest.mark.parametrize(
-    ("typed", "good"),
+    ("typed", "valid"),
     [
         ("My Site", "my-site"), ("my_site", "my-site"), ("3d", "site-3d"), ("Café!", "cafe"),
         ("-x-", "site-x"), ("django", "site-django"), ("日本", "ri-ben"), ("a" * 40, "a" * 30),
         ("../../etc", "etc"), ("ab", "site-ab"),
     ],
 )  # fmt: skip
-def test_a_slug_is_answered_with_a_good_one(tmp_path, environment, typed, good):
+def test_error_for_an_invalid_slug_suggests_a_valid_one(tmp_path, environment, typed, valid):
     skip = environment | {"COOKIECUTTER_SKIP_SETUP": "1"}
 
     rejected = cookiecutter(tmp_path / "out", environment, f"project_slug={typed}")
-    accepted = cookiecutter(tmp_path / "out", skip, f"project_slug={good}")
+    accepted = cookiecutter(tmp_path / "out", skip, f"project_slug={valid}")
 
-    assert rejected.returncode == 1 and f"Example: {good}\n" in rejected.stdout, rejected.out
-    assert accepted.returncode == 0 and SLUG.fullmatch(good)
+    assert rejected.returncode == 1 and f"Example: {valid}\n" in rejected.stdout, rejected.out
+    assert accepted.returncode == 0 and SLUG.fullmatch(valid)
 
 
-def test_a_slug_that_is_a_path_leaves_no_file(tmp_path, environment):
+def test_slug_that_is_a_path_creates_no_file(tmp_path, environment):
     for slug in ("a/b", "../c", str(tmp_path / "d")):
         rejected = cookiecutter(tmp_path / "out", environment, f"project_slug={slug}")
         assert rejected.returncode == 1
@@ -262,8 +262,8 @@ def test_a_slug_that_is_a_path_leaves_no_file(tmp_path, environment):
     assert not (tmp_path / "c").exists() and not (tmp_path / "d").exists()
 
 
-def test_typed_answers(tmp_path, environment):
-    """Answers are typed one after the other; a choice is a number."""
+def test_answers_typed_at_the_prompts(tmp_path, environment):
+    """Each answer is one line; a choice is entered as its number."""
     (tmp_path / "out").mkdir()
     typed = subprocess.run(
         [BIN / "cookiecutter", ROOT, "--output-dir", tmp_path / "out"],

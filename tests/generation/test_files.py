@@ -1,4 +1,4 @@
-"""What is generated: the set of files, and what may stand in them."""
+"""The generated files: their names, their contents and limits on their size."""
 
 import ast
 import re
@@ -16,35 +16,37 @@ def texts(folder):
 
 @pytest.fixture(params=COMBINATIONS, ids="-".join)
 def project(request, render):
-    """Return the folder of a rendered project, one for each combination of tracker and hsts."""
+    """Return a rendered project's folder, for each combination of error tracker and HSTS choice."""
     error_tracker, hsts = request.param
     return render(error_tracker=error_tracker, hsts=hsts).project_path
 
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
-def test_exactly_these_files(render, error_tracker, hsts):
+def test_project_has_exactly_the_listed_files(render, error_tracker, hsts):
     project = render(error_tracker=error_tracker, hsts=hsts).project_path
 
     assert {path for path, _ in texts(project)} == files_with(error_tracker)
 
 
-def test_nothing_is_left_of_the_template(project):
+def test_rendered_files_have_no_template_syntax(project):
     for path, text in texts(project):
         assert "cookiecutter." not in text, path
         if not path.endswith(".html"):
             assert "{%" not in text.replace("{% csp_nonce_attr %}", ""), path
         assert not re.search(r"[ \t]$", text, re.MULTILINE), f"{path}: trailing space"
-        assert "\n\n\n\n" not in text, f"{path}: a run of blank lines"
-        assert not text or text.endswith("\n") and not text.endswith("\n\n"), f"{path}: its end"
+        assert "\n\n\n\n" not in text, f"{path}: three blank lines"
+        assert not text or text.endswith("\n") and not text.endswith("\n\n"), (
+            f"{path}: no newline or several at the end"
+        )
 
 
-def test_formatter_and_linter_leave_no_diff(project):
+def test_formatter_and_linter_pass(project):
     assert run([BIN / "ruff", "format", "--check", "."], project).returncode == 0
     assert run([BIN / "ruff", "check", "."], project).returncode == 0
 
 
 @pytest.mark.parametrize("hsts", ["django", "proxy"])
-def test_no_trace_of_the_trackers_that_were_not_chosen(render, hsts):
+def test_no_file_mentions_another_error_tracker(render, hsts):
     for chosen in ("rollbar", "sentry", "none"):
         project = render(error_tracker=chosen, hsts=hsts).project_path
         for other in {"rollbar", "sentry"} - {chosen}:
@@ -61,14 +63,14 @@ def test_readme_and_settings_have_the_same_number_of_proxies(render, hsts, count
     assert f'"PROXY_COUNT", default={count})' in files["project/settings.py"]
 
 
-def test_no_secret_and_nothing_random(render):
+def test_rendering_is_deterministic_and_creates_no_env_file(render):
     first, second = (dict(texts(render().project_path)) for _ in range(2))
 
     assert first == second
     assert ".env" not in first
 
 
-def test_rollbar_settings_begin_as_in_the_chapter(render):
+def test_rollbar_settings_begin_as_in_understand_django(render):
     settings = (render().project_path / "project" / "settings.py").read_text()
     keys = re.findall(r'^    "(\w+)":', settings.partition("ROLLBAR = {")[2], re.MULTILINE)
 
@@ -76,7 +78,7 @@ def test_rollbar_settings_begin_as_in_the_chapter(render):
 
 
 @pytest.mark.parametrize(("hsts", "silenced"), [("django", []), ("proxy", ["security.W004"])])
-def test_each_silenced_check_has_its_reason_above_it(render, hsts, silenced):
+def test_each_silenced_check_has_a_comment(render, hsts, silenced):
     settings = (render(hsts=hsts).project_path / "project" / "settings.py").read_text()
     body = re.search(r"^SILENCED_SYSTEM_CHECKS = \[(.*?)\]", settings, re.MULTILINE | re.DOTALL)[1]
 
@@ -85,7 +87,7 @@ def test_each_silenced_check_has_its_reason_above_it(render, hsts, silenced):
 
 
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry", "none"])
-def test_readme_has_a_row_for_each_variable(render, error_tracker):
+def test_readme_has_a_row_for_each_environment_variable(render, error_tracker):
     project = render(error_tracker=error_tracker).project_path
     rows = re.findall(r"^\| `([A-Z_]+)`", (project / "README.md").read_text(), re.MULTILINE)
 
@@ -93,7 +95,7 @@ def test_readme_has_a_row_for_each_variable(render, error_tracker):
     assert len(rows) == len(set(rows))
 
 
-def test_readme_says_what_other_tutorials_call_otherwise(render):
+def test_readme_explains_differences_from_tutorials(render):
     readme = (render().project_path / "README.md").read_text()
 
     assert "`uv add name` (where a tutorial says `pip install name`)" in readme
@@ -102,7 +104,7 @@ def test_readme_says_what_other_tutorials_call_otherwise(render):
     assert re.search("Websockets.+channels.+Uvicorn, Daphne or Hypercorn", servers)
 
 
-def test_readme_puts_it_live_with_six_commands(render):
+def test_readme_deploys_with_six_commands(render):
     readme = (render().project_path / "README.md").read_text()
     block = re.search(r"## Deploy it.*?```\n(.*?)```", readme, re.DOTALL)[1].splitlines()
 
@@ -112,8 +114,8 @@ def test_readme_puts_it_live_with_six_commands(render):
     ]  # fmt: skip
 
 
-def test_the_budget_of_jinja():
-    """At most two tags in a hundred lines; in Python, none but in settings.py."""
+def test_number_of_jinja_tags_is_limited():
+    """At most two tags per 100 lines; of the Python files, only settings.py has any."""
     lines, tags = 0, 0
     for path, text in texts(TEMPLATE):
         lines += text.count("\n")
@@ -129,32 +131,32 @@ def test_the_budget_of_jinja():
     assert tags / lines <= 0.02
 
 
-def test_the_budget_of_size(project):
+def test_number_of_files_and_lines_is_limited(project):
     """The goal is 54 files and 2,250 lines. These limits are only ever lowered."""
     assert len(files_with("rollbar")) <= 57
     assert sum(text.count("\n") for _, text in texts(project)) <= 2840
 
 
-def test_versions_of_the_project_and_its_hook_agree():
+def test_python_versions_agree():
     hook = (TEMPLATE / "bootstrap.py").read_text()
     workflow = (TEMPLATE / ".github" / "workflows" / "ci.yml").read_text()
 
     assert 'PYTHONS = ["3.15", "3.14", "3.13", "3.12"]' in hook
-    assert "UV_PYTHON" not in workflow and "setup-python" not in workflow  # .python-version says it
+    assert "UV_PYTHON" not in workflow and "setup-python" not in workflow  # .python-version pins it
     assert (TEMPLATE / ".python-version").read_text() == "3.14\n"
     assert 'requires-python = ">=3.12"' in (TEMPLATE / "pyproject.toml").read_text()
 
 
-def test_workflows_hand_out_no_rights(project):
-    """Actions by their hash, no token left in the clone; by zizmor, which asks nobody."""
+def test_workflows_pass_zizmor(project):
+    """zizmor requires actions pinned by hash and no token in the clone; it runs offline."""
     for folder in (ROOT, project):
         files = sorted(folder.glob(".github/**/*.yml"))
         checked = run([BIN / "zizmor", "--offline", "--quiet", *files], folder)
         assert checked.returncode == 0, checked.out
 
 
-def test_actions_of_both_workflows_are_of_one_version():
-    """Dependabot raises those of this repository; raise the template's with them."""
+def test_both_workflows_use_the_same_versions_of_actions():
+    """Dependabot updates only this repository's workflows; update the template's with them."""
     named = {}
     for folder in (ROOT, TEMPLATE):
         for file in folder.glob(".github/workflows/*.yml"):
@@ -165,11 +167,11 @@ def test_actions_of_both_workflows_are_of_one_version():
     assert all(len(versions) == 1 for versions in named.values()), named
 
 
-def test_hooks_and_bootstrap_are_python_3_10(project):
-    """cookiecutter's own interpreter runs them, and it may be that old."""
+def test_hooks_and_bootstrap_have_the_syntax_of_python_3_10(project):
+    """The interpreter that runs cookiecutter runs them, and it may be that old."""
     for path in [*ROOT.glob("hooks/*.py"), project / "bootstrap.py"]:
         ast.parse(path.read_text(), feature_version=(3, 10))
 
 
-def test_every_python_file_but_the_settings_lints_before_it_is_rendered():
+def test_python_files_except_the_settings_pass_the_linter_unrendered():
     assert run([BIN / "ruff", "check", "--config", "pyproject.toml"], ROOT).returncode == 0

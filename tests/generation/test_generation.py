@@ -1,4 +1,4 @@
-"""The hook and bootstrap.py: a proven project comes out, and an unsafe one does not."""
+"""The hook and bootstrap.py: a verified project is created, and an unsafe one is not."""
 
 import os
 import re
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
-def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
-    """The committed files pass the checks again, with production's variables alone."""
+def test_each_combination_is_verified(site, tmp_path, error_tracker, hsts):
+    """The committed files pass the checks again, with only the variables of production."""
     generated = site(error_tracker, hsts)
     silenced = {"django": 0, "proxy": 1}[hsts]
 
@@ -39,7 +39,7 @@ def test_each_combination_comes_out_proven(site, tmp_path, error_tracker, hsts):
     assert checked.stdout == f"System check identified no issues ({silenced} silenced).\n"
 
 
-def test_silenced_check_would_fire_otherwise(site, make_copy):
+def test_silenced_check_fails_if_it_is_not_silenced(site, make_copy):
     changed = make_copy(site("none", "proxy"))
     changed.add_settings("SILENCED_SYSTEM_CHECKS = []")
 
@@ -49,7 +49,7 @@ def test_silenced_check_would_fire_otherwise(site, make_copy):
     assert re.findall(r"\((.+\.[EW]\d+)\)", checked.stderr) == ["security.W004"]
 
 
-def test_the_interpreter_that_passed_is_the_one_that_heroku_will_run(site):
+def test_python_that_ran_the_checks_is_pinned_for_heroku(site):
     generated = site()
     pinned = (generated.path / ".python-version").read_text()
     used = generated.run(
@@ -60,7 +60,7 @@ def test_the_interpreter_that_passed_is_the_one_that_heroku_will_run(site):
     assert ("3.14" not in pinned) == ("version" in generated.report.split())
 
 
-def test_env_has_a_fresh_key_for_its_owner_alone(site):
+def test_env_file_has_a_new_key_and_is_private(site):
     keys = set()
     for generated in (site("rollbar"), site("sentry")):
         env = variables(generated.path / ".env")
@@ -72,7 +72,7 @@ def test_env_has_a_fresh_key_for_its_owner_alone(site):
     assert len(keys) == 2
 
 
-def test_no_name_of_a_package_is_left_for_a_slug(site):
+def test_name_of_each_dependency_is_an_invalid_slug(site):
     taken = set(QUESTIONS["_dependencies"])
     for tracker in ("rollbar", "sentry", "none"):
         lock = tomllib.loads((site(tracker).path / "uv.lock").read_text())
@@ -90,20 +90,20 @@ def test_no_name_of_a_package_is_left_for_a_slug(site):
         ('SECRET_KEY = "short"', "security.W009"),
     ],
 )
-def test_unsafe_project_does_not_come_out(
+def test_generation_fails_if_a_deployment_check_fails(
     site, make_broken_template, environment, tmp_path, line, words
 ):
     template = make_broken_template(settings=line, bootstrap=with_shared_venv(site()))
 
-    stopped = cookiecutter(tmp_path / "out", environment, template=template)
+    generated = cookiecutter(tmp_path / "out", environment, template=template)
 
-    assert stopped.returncode == 1
-    assert words in stopped.stdout and "UNSAFE" in stopped.stdout
+    assert generated.returncode == 1
+    assert words in generated.stdout and "UNSAFE" in generated.stdout
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_env_cannot_help_the_check_pass(site, make_copy, environment):
-    """A .env that would silence or satisfy a check is not read when production is checked."""
+def test_deployment_checks_do_not_read_the_env_file(site, make_copy, environment):
+    """A variable in .env cannot make a check pass."""
     changed = make_copy(site())
     with (changed.path / ".env").open("a") as env:
         env.write("SECURE_HSTS_SECONDS=31536000\n")
@@ -116,7 +116,7 @@ def test_env_cannot_help_the_check_pass(site, make_copy, environment):
     assert changed.path.exists()
 
 
-def test_uv_is_fetched_with_pip_where_there_is_none(site, make_copy, environment):
+def test_uv_is_downloaded_with_pip_if_it_is_not_installed(site, make_copy, environment):
     changed = make_copy(site())
     (changed.path / ".venv").unlink()
     path = [folder for folder in environment["PATH"].split(os.pathsep)
@@ -129,19 +129,19 @@ def test_uv_is_fetched_with_pip_where_there_is_none(site, make_copy, environment
     assert re.search("uv +fetched with pip", done.stdout)
 
 
-def test_an_existing_folder_is_left_alone(tmp_path, environment):
-    mine = tmp_path / "out" / "my-site" / "settings.py"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("mine")
+def test_existing_folder_is_not_changed(tmp_path, environment):
+    existing = tmp_path / "out" / "my-site" / "settings.py"
+    existing.parent.mkdir(parents=True)
+    existing.write_text("mine")
 
     generated = cookiecutter(tmp_path / "out", environment)
 
     assert generated.returncode == 1 and "already exists" in generated.out
-    assert [path.name for path in mine.parent.iterdir()] == ["settings.py"]
+    assert [path.name for path in existing.parent.iterdir()] == ["settings.py"]
 
 
-def test_a_hostile_neighbourhood(tmp_path, environment):
-    """A uv workspace above, variables of other projects, a repository and a database elsewhere."""
+def test_other_projects_do_not_affect_generation(tmp_path, environment):
+    """Their uv workspace, in the parent folder, and their environment variables have no effect."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["*"]\n')
@@ -166,7 +166,7 @@ def test_a_hostile_neighbourhood(tmp_path, environment):
     assert not elsewhere.exists() and not (tmp_path / "venv").exists()
 
 
-def test_a_clone_becomes_a_working_site_and_stays_one(site, tmp_path, environment):
+def test_bootstrap_sets_up_a_clone_and_can_run_again(site, tmp_path, environment):
     clone = Site(tmp_path / "clone")
     run(["git", "clone", "-q", site().path, clone.path], tmp_path)
 
@@ -181,7 +181,7 @@ def test_a_clone_becomes_a_working_site_and_stays_one(site, tmp_path, environmen
     assert clone.manage("migrate", "--check").returncode == 0
 
 
-def test_a_database_that_is_not_sqlite_is_left_alone(site, make_copy, environment):
+def test_bootstrap_does_not_migrate_a_database_other_than_sqlite(site, make_copy, environment):
     changed = make_copy(site())
     changed.replace(".env", "sqlite:///db.sqlite3", "postgres://u:p@127.0.0.1:1/x")
 
@@ -190,12 +190,12 @@ def test_a_database_that_is_not_sqlite_is_left_alone(site, make_copy, environmen
     assert done.returncode == 0 and re.search("database +not migrated", done.stdout), done.out
 
 
-def test_an_older_python_is_told_so(site):
-    told = site().run(
+def test_bootstrap_rejects_an_older_python(site):
+    rejected = site().run(
         BIN / "python",
         "-c",
         "import runpy, sys; sys.version_info = (3, 9); runpy.run_path('bootstrap.py')",
     )
 
-    assert told.returncode == 1
-    assert told.stderr.startswith("bootstrap.py needs Python 3.10 or newer")
+    assert rejected.returncode == 1
+    assert rejected.stderr.startswith("bootstrap.py needs Python 3.10 or newer")

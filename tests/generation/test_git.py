@@ -1,4 +1,4 @@
-"""The first commit, and what to type where git does not make it."""
+"""The first commit, and the commands that the report prints if git cannot make it."""
 
 import os
 import re
@@ -11,11 +11,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def template(make_broken_template):
-    """Return a template whose bootstrap.py has no more to do than a lock."""
+    """Return a template whose bootstrap.py only creates an empty uv.lock."""
     return make_broken_template(bootstrap='def set_up():\n    (ROOT / "uv.lock").touch()')
 
 
-def test_no_git(template, tmp_path, environment):
+def test_report_has_the_git_commands_if_git_is_not_installed(template, tmp_path, environment):
     environment["PATH"] = str(only(tmp_path))
 
     generated = cookiecutter(tmp_path / "out", environment, template=template)
@@ -32,7 +32,7 @@ def test_no_git(template, tmp_path, environment):
     assert project.run("git", "log", "--format=%s|%D").stdout == "Start my-site|HEAD -> main\n"
 
 
-def test_a_git_that_cannot_be_started(template, tmp_path, environment):
+def test_generation_works_if_git_cannot_be_executed(template, tmp_path, environment):
     (tmp_path / "bin" / "git").mkdir(parents=True)
     environment["PATH"] = str(tmp_path / "bin")
 
@@ -42,7 +42,7 @@ def test_a_git_that_cannot_be_started(template, tmp_path, environment):
     assert (tmp_path / "out" / "my-site" / "Procfile").exists()
 
 
-def test_no_name_in_git(template, tmp_path, environment):
+def test_files_are_staged_if_git_has_no_user_name(template, tmp_path, environment):
     config = tmp_path / "gitconfig"
     config.write_text("[user]\nuseConfigOnly = true\n")
 
@@ -59,7 +59,7 @@ def test_no_name_in_git(template, tmp_path, environment):
     assert project.run("git", "log").returncode != 0
 
 
-def test_a_commit_that_is_rejected(template, tmp_path, environment):
+def test_files_are_staged_if_a_git_hook_rejects_the_commit(template, tmp_path, environment):
     hook = tmp_path / "hooks" / "pre-commit"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\necho 'not on a Sunday' >&2\nexit 1\n")
@@ -77,7 +77,7 @@ def test_a_commit_that_is_rejected(template, tmp_path, environment):
     assert project.run("git", "log").returncode != 0
 
 
-def test_no_name_of_the_users_ignored_files_is_left_out(template, tmp_path, environment):
+def test_files_in_the_global_ignore_list_are_tracked(template, tmp_path, environment):
     ignored = tmp_path / "ignored"
     ignored.write_text(".python-version\n*.lock\n")
     with (tmp_path / "gitconfig").open("a") as config:
@@ -88,7 +88,7 @@ def test_no_name_of_the_users_ignored_files_is_left_out(template, tmp_path, envi
     assert Site(tmp_path / "out" / "my-site").files() == files_with("rollbar") | {"uv.lock"}
 
 
-def test_inside_another_repository_nothing_is_committed(template, tmp_path, environment):
+def test_nothing_is_committed_inside_another_repository(template, tmp_path, environment):
     out = tmp_path / "out"
     out.mkdir()
     run(["git", "init", "-q"], out)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def check_kept_but_not_verified(generated, output, reason):
-    """Assert that all files are there and staged, none committed, and that the report says so."""
+    """Assert that all files are staged, none is committed, and the report has `reason`."""
     project = Site(output / "my-site")
     assert generated.returncode == 0, generated.out
     assert "NOT VERIFIED: " in generated.stdout and reason in generated.stdout
@@ -36,14 +36,14 @@ def check_kept_but_not_verified(generated, output, reason):
 
 
 @pytest.mark.exotic
-def test_no_network(tmp_path, environment):
-    """No name is found, and nothing of what is needed has been fetched before."""
-    away = {
+def test_project_is_kept_without_a_network(tmp_path, environment):
+    """The host of the package index does not resolve, and uv's cache is empty."""
+    offline = {
         "UV_CACHE_DIR": str(tmp_path / "cache"),
         "UV_DEFAULT_INDEX": "https://no.invalid/simple",
     }
 
-    generated = cookiecutter(tmp_path / "out", environment | away | {"UV_HTTP_RETRIES": "0"})
+    generated = cookiecutter(tmp_path / "out", environment | offline | {"UV_HTTP_RETRIES": "0"})
 
     reason = "could not install the packages (is there a network?): failed to lookup address"
     project = check_kept_but_not_verified(generated, tmp_path / "out", reason)
@@ -51,8 +51,8 @@ def test_no_network(tmp_path, environment):
     assert finished.returncode == 0 and "\nVerified" in finished.stdout, finished.out
 
 
-def test_no_uv(tmp_path, environment):
-    """Neither installed nor to be had: PATH has git alone."""
+def test_project_is_kept_without_uv(tmp_path, environment):
+    """uv is not installed, and pip cannot download it: PATH has only git."""
     environment |= {"PATH": str(only(tmp_path, "git")), "PIP_NO_INDEX": "1", "UV": ""}
     environment |= {
         "PYENV_ROOT": str(tmp_path),
@@ -65,7 +65,7 @@ def test_no_uv(tmp_path, environment):
     check_kept_but_not_verified(generated, tmp_path / "out", "uv is not installed")
 
 
-def test_no_interpreter(tmp_path, environment):
+def test_project_is_kept_without_a_python(tmp_path, environment):
     environment |= {"PATH": str(only(tmp_path, "git")), "PYENV_ROOT": str(tmp_path)}
     environment |= {"UV_PYTHON_INSTALL_DIR": str(tmp_path), "UV_PYTHON_DOWNLOADS": "never"}
 
@@ -74,8 +74,8 @@ def test_no_interpreter(tmp_path, environment):
     check_kept_but_not_verified(generated, tmp_path / "out", "3.14")
 
 
-def test_no_room_on_the_disk(tmp_path, environment):
-    """No file may grow past a megabyte, as on a disk that is full."""
+def test_project_is_kept_if_the_disk_is_full(tmp_path, environment):
+    """A limit of 1 MiB per file simulates a full disk."""
     environment |= {"UV_CACHE_DIR": str(tmp_path / "cache")}
 
     command = f"ulimit -f 1024; exec {BIN}/cookiecutter {ROOT} --no-input"
@@ -85,7 +85,7 @@ def test_no_room_on_the_disk(tmp_path, environment):
     check_kept_but_not_verified(generated, tmp_path / "out", "could not install")
 
 
-def test_interrupted(tmp_path, environment):
+def test_project_is_kept_after_an_interrupt(tmp_path, environment):
     (tmp_path / "out").mkdir()
     environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -96,25 +96,27 @@ def test_interrupted(tmp_path, environment):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        # A run in the background, as CI may be, ignores the signal, and so would its children.
+        # A background process, which CI may be, ignores SIGINT, and its children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
-        said = ""
-        while "packages" not in said and (part := process.stdout.read(1)):
-            said += part
-        assert "packages" in said, said
+        output = ""
+        while "packages" not in output and (part := process.stdout.read(1)):
+            output += part
+        assert "packages" in output, output
         time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)
-        said += process.stdout.read()
+        output += process.stdout.read()
 
-    # cookiecutter, which gets the signal too, says "Aborted!" and 1; what is asked of the hook
-    # is that it keeps the project and says what finishes the job.
-    assert "NOT VERIFIED: it was interrupted" in said and "bootstrap.py" in said
+    # cookiecutter gets the signal, too: it prints "Aborted!" and exits with 1. The hook has to
+    # keep the project and to print the command that finishes it.
+    assert "NOT VERIFIED: it was interrupted" in output and "bootstrap.py" in output
     assert Site(tmp_path / "out" / "my-site").files() >= set(FILES)
 
 
-def test_nobody_reads_the_report(site, make_broken_template, tmp_path, environment):
+def test_generation_continues_if_its_output_is_closed(
+    site, make_broken_template, tmp_path, environment
+):
     template = make_broken_template(bootstrap=with_shared_venv(site()))
     (tmp_path / "out").mkdir()
     command = f"{BIN}/cookiecutter {template} --no-input | head -2"
@@ -138,10 +140,10 @@ def test_nobody_reads_the_report(site, make_broken_template, tmp_path, environme
     ],
     ids=["syntax", "late variable", "package", "variable"],
 )
-def test_a_site_that_does_not_start_is_kept(
+def test_project_is_kept_if_the_site_does_not_start(
     site, make_broken_template, environment, tmp_path, settings, words
 ):
-    """Unsafe is what the checks report; the last lines of anything else tell why."""
+    """Only failed checks are UNSAFE; for other errors, the report ends with their last lines."""
     template = make_broken_template(settings=settings, bootstrap=with_shared_venv(site()))
     (tmp_path / "out").mkdir()
     command = [BIN / "cookiecutter", template, "--no-input", "--output-dir", tmp_path / "out"]
@@ -156,7 +158,7 @@ def test_a_site_that_does_not_start_is_kept(
 
 
 @pytest.mark.parametrize("name", ["project/settings.py", ".github/workflows/ci.yml"])
-def test_conflicts_of_an_update_are_named(site, make_copy, environment, name):
+def test_bootstrap_names_files_with_conflicts(site, make_copy, environment, name):
     own = make_copy(site())
     with (own.path / name).open("a") as file:
         file.write("<<<<<<< ours\nA = 1\n=======\nA = 2\n>>>>>>> theirs\n")
@@ -170,7 +172,7 @@ def test_conflicts_of_an_update_are_named(site, make_copy, environment, name):
     assert reason in again.stdout, again.out
 
 
-def test_a_tracked_env_is_named(site, make_copy, environment):
+def test_bootstrap_rejects_a_tracked_env_file(site, make_copy, environment):
     own = make_copy(site())
     assert own.run("git", "add", "--force", ".env").returncode == 0
 
@@ -179,14 +181,16 @@ def test_a_tracked_env_is_named(site, make_copy, environment):
     assert again.returncode == 2 and "git rm --cached .env" in again.stdout
 
 
-RARELY = ["find_uv", "find_python", "make_venv", "write_env", "check", "migrate", "pin"]
+RARE_STEPS = ["find_uv", "find_python", "make_venv", "write_env", "check", "migrate", "pin"]
 
 
 @pytest.mark.parametrize(
-    "step", ["install", *(pytest.param(step, marks=pytest.mark.exotic) for step in RARELY)]
+    "step", ["install", *(pytest.param(step, marks=pytest.mark.exotic) for step in RARE_STEPS)]
 )
-def test_interrupted_in_each_step(site, make_broken_template, environment, tmp_path, step):
-    """Kept and staged, with the commands that are left, which then work."""
+def test_project_is_kept_after_an_interrupt_in_each_step(
+    site, make_broken_template, environment, tmp_path, step
+):
+    """The files are staged, and the commands in the report finish the project."""
     stop = f"def {step}(*arguments):\n    raise KeyboardInterrupt\nPYTHONS = PYTHONS"
     template = make_broken_template(bootstrap=with_shared_venv(site()) + stop)
 
@@ -210,10 +214,10 @@ def test_interrupted_in_each_step(site, make_broken_template, environment, tmp_p
 
 
 @pytest.mark.parametrize("settings", ["", "SECURE_SSL_REDIRECT = False"])
-def test_generation_over_an_existing_project(
+def test_overwriting_a_project_deletes_and_commits_nothing(
     site, make_broken_template, environment, tmp_path, settings
 ):
-    """What was overwritten is said, nothing is committed, and nothing is deleted."""
+    """The report says that files were overwritten, or how to see which."""
     template = make_broken_template(bootstrap=with_shared_venv(site()))
     first = cookiecutter(tmp_path / "out", environment, template=template)
     assert "\nVerified" in first.stdout, first.out
@@ -237,7 +241,9 @@ def test_generation_over_an_existing_project(
     assert "Procfile\n" in project.run("git", "diff", "--name-only").stdout
 
 
-def test_inside_another_repository(site, make_broken_template, environment, tmp_path):
+def test_commands_in_the_report_inside_another_repository(
+    site, make_broken_template, environment, tmp_path
+):
     template = make_broken_template(bootstrap=with_shared_venv(site()))
     (tmp_path / "out").mkdir()
     assert run(["git", "init", "-q", tmp_path / "out"], tmp_path).returncode == 0
@@ -246,8 +252,8 @@ def test_inside_another_repository(site, make_broken_template, environment, tmp_
     project = Site(tmp_path / "out" / "my-site")
     again = project.run(BIN / "python", "bootstrap.py", env=environment)
 
-    for said in (generated.stdout, again.stdout):
-        left = re.findall("^  (git .+)$", said, re.MULTILINE)
+    for report in (generated.stdout, again.stdout):
+        left = re.findall("^  (git .+)$", report, re.MULTILINE)
         assert left[-3:] == [
             "git init -b main", "git add --all", 'git commit -m "Start my-site"',
         ]  # fmt: skip
@@ -256,7 +262,7 @@ def test_inside_another_repository(site, make_broken_template, environment, tmp_
     assert "git init" not in project.run(BIN / "python", "bootstrap.py", env=environment).stdout
 
 
-def test_rendered_only(tmp_path, environment):
+def test_project_is_only_rendered_with_skip_setup(tmp_path, environment):
     generated = cookiecutter(tmp_path / "out", environment | {"COOKIECUTTER_SKIP_SETUP": "1"})
 
     (line,) = generated.stdout.splitlines()
@@ -269,17 +275,17 @@ def test_rendered_only(tmp_path, environment):
     ("temporary", "start", "is_compared"),
     [(".", "elsewhere", True), (".", "out", False), ("elsewhere", "elsewhere", False)],
 )
-def test_cruft_has_its_comparisons_rendered_only(
+def test_project_for_a_cruft_comparison_is_only_rendered(
     make_broken_template, tmp_path, environment, temporary, start, is_compared
 ):
-    """They have _commit in the context, and are where nobody stands in the temporary folder."""
+    """It has _commit in its context and is in the temporary folder, but not in the current one."""
     template = make_broken_template()
     answers = template / "cookiecutter.json"
     answers.write_text(answers.read_text().replace("{", '{"_commit": "abc",', 1))
     for folder in ("elsewhere", "out"):
         (tmp_path / folder).mkdir()
     environment |= {"TMPDIR": str(tmp_path / temporary), "PWD": str(tmp_path / start)}
-    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "1"}  # to be quick
+    environment |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "1"}  # to fail fast
     command = [BIN / "cookiecutter", template, "--no-input", "--output-dir", tmp_path / "out"]
 
     generated = run(command, tmp_path / start, environment)

@@ -1,9 +1,9 @@
-"""Answers that are not typed: from a replay, and from the user's configuration."""
+"""Answers from a replay file and from the user's configuration."""
 
 from support.generated import BIN, ROOT, cookiecutter, cookiecutter_config, run
 
 
-def test_replay_and_user_config(tmp_path, environment):
+def test_answers_from_user_config_and_replay(tmp_path, environment):
     environment["COOKIECUTTER_SKIP_SETUP"] = "1"
     cookiecutter_config(tmp_path, project_name="From Config", workers=3, hsts="proxy")
 
@@ -17,7 +17,7 @@ def test_replay_and_user_config(tmp_path, environment):
         assert "--workers 3 " in procfile.read_text()
 
 
-def test_a_replay_of_an_answer_that_does_not_exist_is_rejected(tmp_path, environment):
+def test_replay_of_an_unknown_choice_is_rejected(tmp_path, environment):
     environment["COOKIECUTTER_SKIP_SETUP"] = "1"
     cookiecutter(tmp_path / "out", environment)
     (replay,) = (tmp_path / "replay").glob("*.json")

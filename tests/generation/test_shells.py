@@ -1,7 +1,7 @@
-"""Generation in the shells that users have: verified and built by Heroku, or kept.
+"""Generation with the environment variables, uv configuration and version managers of users.
 
-What is called verified is built from a clone in an environment that has none of the shell's
-variables and none of the user's configuration.
+A project that is verified must also build from a clone in a clean environment: without the
+shell's variables and without the user's configuration.
 """
 
 import os
@@ -18,13 +18,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 PYENV = Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"))
 OLD = "2026-11-01T00:00:00Z"
-# As pyenv's, asdf's and mise's: it answers only where no file names a version that lacks the program.
+# Like the shims of pyenv, asdf and mise, it fails if a file pins a version without the program.
 SHIM = """#!/bin/sh
 if [ -e .python-version ] || [ -e .tool-versions ]; then echo "uv: command not found"; exit 127; fi
 exec {program} "$@"
 """
 
-# Variables that should change nothing.
+# Environment variables that must not change the result.
 HARMLESS = {
     "nothing": {},
     "optimized Python": {"PYTHONOPTIMIZE": "2"},
@@ -63,7 +63,7 @@ CONFIGURED = {
 
 @pytest.fixture
 def shell(tmp_path, environment):
-    """Return the environment of a shell with folders that variables may name."""
+    """Return the environment of a shell, and create the folders that HARMLESS names."""
     for name in ("other", "venv", "conda", "a b", "home"):
         (tmp_path / name).mkdir()
     (tmp_path / "constraints.txt").write_text("idna<3\n")
@@ -72,7 +72,7 @@ def shell(tmp_path, environment):
 
 
 def check_verified(generated, folder, tmp_path):
-    """Assert that a site is verified and committed, and that a clone of it builds elsewhere."""
+    """Assert that a site is verified, and that a clone of it builds and passes the checks."""
     assert generated.returncode == 0 and "\nVerified" in generated.stdout, generated.out
     site = Site(folder / "my-site")
     clone = tmp_path / "clone"
@@ -93,7 +93,7 @@ def check_verified(generated, folder, tmp_path):
 
 
 def check_kept(generated, folder, reason):
-    """Assert that a site is kept, staged, and called NOT VERIFIED for a reason."""
+    """Assert that a site is kept, and reported as NOT VERIFIED for `reason`."""
     assert generated.returncode == 0, generated.out
     assert "NOT VERIFIED: " in generated.stdout and reason in generated.stdout, generated.out
     assert "\nVerified" not in generated.stdout and "UNSAFE" not in generated.stdout
@@ -101,7 +101,7 @@ def check_kept(generated, folder, reason):
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_variables_that_change_nothing(shell, tmp_path, name):
+def test_environment_variables_do_not_change_the_result(shell, tmp_path, name):
     variables = {key: it.format(tmp=tmp_path) for key, it in HARMLESS[name].items()}
 
     generated = cookiecutter(tmp_path / "out", shell | variables)
@@ -113,39 +113,39 @@ def test_variables_that_change_nothing(shell, tmp_path, name):
 
 @contextmanager
 def mirror(index):
-    """Serve an index that redirects to another one; yield its address and the paths asked for."""
-    asked = []
+    """Serve an index that redirects to `index`; yield its URL and a list of the requested paths."""
+    requested = []
 
     class Redirect(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_response(302)
             self.send_header("Location", urljoin(index, self.path.removeprefix("/simple/")))
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *args):
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Redirect) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.05])
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/simple/", asked
+        yield f"http://127.0.0.1:{server.server_port}/simple/", requested
         server.shutdown()
         thread.join()
 
 
 @pytest.fixture(scope="session")
 def index(site):
-    """Return the address of the index that sites are locked from here."""
+    """Return the URL of the package index that uv.lock names."""
     lock = (site().path / "uv.lock").read_text()
     return lock.partition('registry = "')[2].partition('"')[0].rstrip("/") + "/"
 
 
 @pytest.mark.parametrize("name", CONFIGURED)
-def test_configurations_of_uv(shell, index, tmp_path, name):
+def test_uv_configuration_changes_only_the_index(shell, index, tmp_path, name):
     (tmp_path / "config" / "uv").mkdir(parents=True)
-    with mirror(index) as (url, asked):
+    with mirror(index) as (url, requested):
         text = CONFIGURED[name].replace("{mirror}", url)
         (tmp_path / "config" / "uv" / "uv.toml").write_text(text)
         shell["XDG_CONFIG_HOME"] = str(tmp_path / "config")
@@ -156,19 +156,19 @@ def test_configurations_of_uv(shell, index, tmp_path, name):
     lock = (tmp_path / "out" / "my-site" / "uv.lock").read_text()
     assert "[options]" not in lock and "[manifest]" not in lock
     is_mirrored = "mirror" in CONFIGURED[name]
-    assert bool(asked) == is_mirrored
+    assert bool(requested) == is_mirrored
     assert ("uv.lock names 127.0.0.1:" in generated.stdout) == is_mirrored
 
 
-def test_an_index_in_a_variable(shell, index, tmp_path):
-    with mirror(index) as (url, asked):
+def test_index_in_an_environment_variable_is_used(shell, index, tmp_path):
+    with mirror(index) as (url, requested):
         generated = cookiecutter(tmp_path / "out", shell | {"UV_DEFAULT_INDEX": url})
         check_verified(generated, tmp_path / "out", tmp_path)
-    assert asked and "uv.lock names 127.0.0.1:" in generated.stdout
+    assert requested and "uv.lock names 127.0.0.1:" in generated.stdout
 
 
 def shims(tmp_path, home, *installed):
-    """Make shims for uv, as a version manager has them, and what they stand for; return a PATH."""
+    """Create a shim of a version manager for uv, and the program behind it; return a PATH."""
     (home / "shims").mkdir(parents=True)
     program = home.joinpath(*installed)
     program.parent.mkdir(parents=True)
@@ -188,7 +188,7 @@ def shims(tmp_path, home, *installed):
         ("opt/pyenv", ("versions", "3.11.7", "bin", "uv")),
     ],
 )
-def test_uv_behind_shims(shell, tmp_path, home, installed):
+def test_uv_behind_a_shim_is_found(shell, tmp_path, home, installed):
     path = shims(tmp_path, tmp_path / home, *installed)
     python = next(PYENV.glob("versions/3.13*"))
     (tmp_path / home / "versions").mkdir(exist_ok=True)
@@ -203,7 +203,7 @@ def test_uv_behind_shims(shell, tmp_path, home, installed):
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\nexit 1\n", "#!/no/such/program\n", "not a program"])
-def test_the_first_uv_does_not_work(shell, tmp_path, text):
+def test_uv_that_does_not_work_is_skipped(shell, tmp_path, text):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "uv").write_text(text)
     (tmp_path / "broken" / "uv").chmod(0o755)
@@ -214,8 +214,8 @@ def test_the_first_uv_does_not_work(shell, tmp_path, text):
     check_verified(generated, tmp_path / "out", tmp_path)
 
 
-def test_only_a_newer_python(shell, tmp_path, make_broken_template):
-    """Newer than those that bootstrap.py lists."""
+def test_python_newer_than_the_listed_ones_is_found(shell, tmp_path, make_broken_template):
+    """bootstrap.py lists only 3.12 here, and the first Python on PATH is 3.13."""
     template = make_broken_template()
     file = template / TEMPLATE.name / "bootstrap.py"
     listed = 'PYTHONS = ["3.15", "3.14", "3.13", "3.12"]'
@@ -229,7 +229,7 @@ def test_only_a_newer_python(shell, tmp_path, make_broken_template):
     assert "3.13, found" in generated.stdout
 
 
-def test_no_python_and_no_network(shell, tmp_path):
+def test_project_is_kept_if_python_cannot_be_downloaded(shell, tmp_path):
     path = f"{only(tmp_path, 'git')}"
     shell |= {"PATH": path, "PYENV_ROOT": str(tmp_path), "UV_PYTHON_INSTALL_DIR": str(tmp_path)}
     shell |= {"UV_HTTP_RETRIES": "0", "HTTPS_PROXY": "http://127.0.0.1:9"}
@@ -240,7 +240,7 @@ def test_no_python_and_no_network(shell, tmp_path):
     assert "could not install" not in generated.stdout
 
 
-def test_a_package_that_cannot_be_imported(shell, tmp_path, make_broken_template):
+def test_project_is_kept_if_a_module_cannot_be_imported(shell, tmp_path, make_broken_template):
     template = make_broken_template(settings="import psycopg.no_such_module")
 
     generated = cookiecutter(tmp_path / "out", shell, template=template)

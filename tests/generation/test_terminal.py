@@ -1,4 +1,4 @@
-"""The questions and the report as they look in a terminal, and what the report says to type."""
+"""The questions and the report in a terminal, and the commands that the report prints."""
 
 import re
 import shutil
@@ -19,17 +19,17 @@ with step("checks", "check") as line:
 """
 
 
-def test_questions_fit_into_their_lines(tmp_path, environment):
-    """Even with the longest name of a folder; each choice has a line of its own."""
+def test_questions_fit_into_80_columns(tmp_path, environment):
+    """They fit even with the longest slug, and each choice is on its own line."""
     name = "A Site With a Name That Is Longer Than a Folder"
     environment |= {"COOKIECUTTER_SKIP_SETUP": "1", "TERM": "xterm-256color"}
 
-    status, seen = in_terminal(
+    status, output = in_terminal(
         [BIN / "cookiecutter", ROOT], tmp_path, environment, [name, "", "auto", "2", "1"]
     )
 
-    assert status == 0, seen
-    questions, *_ = plain(seen).replace("\r", "").partition("Rendered only")
+    assert status == 0, output
+    questions, *_ = plain(output).replace("\r", "").partition("Rendered only")
     assert [line.lstrip()[:5].strip() for line in questions.splitlines()] == [
         "[1/5]", "[2/5]", "[3/5]",
         "[4/5]", "1 - R", "2 - S", "3 - n", "Choos",
@@ -40,7 +40,7 @@ def test_questions_fit_into_their_lines(tmp_path, environment):
     assert "sentry-sdk" in (project / "pyproject.toml").read_text()
 
 
-def test_what_the_report_says(site):
+def test_report_lists_steps_and_next_commands(site):
     lines = site().report.splitlines()
     steps = [line.split()[0] for line in lines if line.startswith("  ") and line.endswith(" s")]
     assert "Verified. Next, run one line at a time:" in lines, site().report
@@ -61,17 +61,17 @@ def test_what_the_report_says(site):
     assert "NOT VERIFIED" not in site().report and "\033" not in site().report
 
 
-def test_a_terminal_sees_how_far_it_is(site, make_copy, environment):
-    """A first run fetches packages for a while; the last words of a step stay, and seconds."""
+def test_progress_is_shown_in_a_terminal(site, make_copy, environment):
+    """A step's line shows its progress, then its result and its seconds."""
     own = make_copy(site())
     environment |= {"TERM": "xterm-256color"}
 
-    status, seen = in_terminal([BIN / "python", "bootstrap.py"], own.path, environment)
+    status, output = in_terminal([BIN / "python", "bootstrap.py"], own.path, environment)
 
-    assert status == 0, seen
-    assert "\033[32mVerified.\033[0m" in seen
+    assert status == 0, output
+    assert "\033[32mVerified.\033[0m" in output
     steps = {}
-    for line in plain(seen).split("\n"):
+    for line in plain(output).split("\n"):
         name, *words = re.split(r" *\r *", line.strip())
         steps[name] = [word.partition(" ")[2].strip() for word in words]
     packages = r"\d+ locked in uv.lock, installed in .venv +\d+\.\d s"
@@ -90,18 +90,18 @@ def test_a_terminal_sees_how_far_it_is(site, make_copy, environment):
         ({}, 72, False, False),
     ],
 )
-def test_who_sees_colours_and_progress(
+def test_colours_and_progress_depend_on_the_terminal(
     render, environment, variables, columns, is_drawn, is_coloured
 ):
-    """Not who wants none, nor a terminal that lines would not fit into."""
+    """NO_COLOR disables colours; a dumb or narrow terminal has neither."""
     folder = render().project_path
     environment |= {"TERM": "xterm-256color"} | variables
 
-    status, seen = in_terminal([BIN / "python", "-c", STEP], folder, environment, (), columns)
+    status, output = in_terminal([BIN / "python", "-c", STEP], folder, environment, (), columns)
 
-    assert status == 0 and plain(seen).endswith(" s\r\n") and "done" in seen, seen
-    assert ("\r  checks" in seen) == is_drawn
-    assert ("\033" in seen) == is_coloured
+    assert status == 0 and plain(output).endswith(" s\r\n") and "done" in output, output
+    assert ("\r  checks" in output) == is_drawn
+    assert ("\033" in output) == is_coloured
 
 
 INTERRUPTED = """
@@ -117,25 +117,25 @@ with bootstrap.step("checks"):
 """
 
 
-def test_an_interrupt_ends_the_progress_too(render, environment):
-    """At the worst moment: when it has just begun."""
+def test_interrupt_stops_the_progress_display(render, environment):
+    """The interrupt is raised as soon as the thread of the display has started."""
     folder = render().project_path
     environment |= {"TERM": "xterm-256color"}
 
-    status, seen = in_terminal([BIN / "python", "-c", INTERRUPTED], folder, environment)
+    status, output = in_terminal([BIN / "python", "-c", INTERRUPTED], folder, environment)
 
-    assert status != 0 and "KeyboardInterrupt" in seen
-    assert "interrupted" in plain(seen).partition("Traceback")[0]
+    assert status != 0 and "KeyboardInterrupt" in output
+    assert "interrupted" in plain(output).partition("Traceback")[0]
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash", "sh", "fish", "tcsh", "zsh"])
-def test_what_it_says_to_type_works_in_the_shell(site, environment, tmp_path, shell):
+def test_commands_in_the_report_work_in_the_shell(site, environment, tmp_path, shell):
     program = shutil.which(shell)
     if not program:
         pytest.skip(f"{shell} is not installed")
-    say = "import bootstrap; bootstrap.set_up = lambda: None; bootstrap.main('..')"
-    said = site().run(BIN / "python", "-c", say, env=environment | {"SHELL": program}).stdout
-    enter, activate, *_ = re.findall(r"^  (.+)$", said, re.MULTILINE)
+    code = "import bootstrap; bootstrap.set_up = lambda: None; bootstrap.main('..')"
+    report = site().run(BIN / "python", "-c", code, env=environment | {"SHELL": program}).stdout
+    enter, activate, *_ = re.findall(r"^  (.+)$", report, re.MULTILINE)
     show = "python -c 'import sys; print(sys.prefix)'"
 
     typed = run([program, "-c", f"{enter}; {activate}; {show}"], site().path.parent, environment)
@@ -143,7 +143,9 @@ def test_what_it_says_to_type_works_in_the_shell(site, environment, tmp_path, sh
     assert typed.stdout.strip() == str(site().path / ".venv"), typed.out
 
 
-def test_a_terminal_that_knows_ascii_alone(site, make_broken_template, tmp_path, environment):
+def test_report_in_a_terminal_that_supports_only_ascii(
+    site, make_broken_template, tmp_path, environment
+):
     template = make_broken_template(bootstrap=with_shared_venv(site()))
     environment |= {"PYTHONIOENCODING": "ascii"}
     name = "Café 🎈"

@@ -1,4 +1,4 @@
-"""A deployed site for a browser, one in development, and a folder for pictures."""
+"""Fixtures for browser tests: a site in production, and a folder for screenshots."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from support.router import https
 
 @pytest.fixture
 def pictures(shared, request):
-    """Return the folder for a test's pictures, to look at: in SCREENSHOTS, where that is set."""
+    """Return the folder for a test's screenshots, below SCREENSHOTS if that is set."""
     folder = Path(os.environ.get("SCREENSHOTS") or shared / "screenshots") / request.node.name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -19,11 +19,11 @@ def pictures(shared, request):
 
 @pytest.fixture
 def site_url(site, make_copy, collect, postgres, serve, free_port, tmp_path):
-    """Return the URL of a site as in production: Postgres, gunicorn, https, and Ada's account."""
+    """Return the URL of a site in production: Postgres, gunicorn, HTTPS, and Ada's account."""
     own = make_copy(site())
     variables = {
         "DATABASE_URL": postgres.database("browser"),
-        # Nobody listens there: the error that is made on purpose stays on this machine.
+        # No server listens there, so the report of the test's error is not sent to Rollbar.
         "ROLLBAR_ENDPOINT": "http://127.0.0.1:9/api/1/",
         "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     }

@@ -9,20 +9,20 @@ from support.client import PASSWORD
 pytestmark = pytest.mark.slow
 
 
-def test_a_visit_to_the_live_site(site_url, pictures):
-    """On each page, `sees` checks that the policy stopped nothing and that the console is silent."""
+def test_site_in_production(site_url, pictures):
+    """On each page, `sees` fails on a CSP violation or an error in the console."""
     with chromium() as browser:
         ada = User(browser, site_url, pictures)
-        logs_in(ada)
-        changes_when_she_joined(ada)
-        adds_grace(ada)
-        is_not_allowed(User(browser, site_url, pictures))
-        deletes_grace(ada)
-        meets_error_pages(ada)
-        guesses_her_password(ada)
+        log_in(ada)
+        change_date_joined(ada)
+        add_grace(ada)
+        check_403_page(User(browser, site_url, pictures))
+        delete_grace(ada)
+        check_error_pages(ada)
+        check_lockout(ada)
 
 
-def logs_in(ada):
+def log_in(ada):
     ada.page.goto("/")
     ada.sees("My Site")
     assert ada.page.locator(".mark").inner_text() == "In production"
@@ -39,8 +39,8 @@ def logs_in(ada):
     assert cookies["__Host-sessionid"]["httpOnly"]
 
 
-def changes_when_she_joined(ada):
-    """By the calendar and the clock, which are scripts that place what they show with styles."""
+def change_date_joined(ada):
+    """Use the calendar and the clock, whose scripts position them with inline styles."""
     ada.page.get_by_role("link", name="Users").first.click()
     ada.sees("Select user to change | My Site")
     ada.page.locator("#result_list").get_by_role("link", name="ada").click()
@@ -62,7 +62,7 @@ def changes_when_she_joined(ada):
     ada.sees("Select user to change | My Site")
 
 
-def adds_grace(ada):
+def add_grace(ada):
     ada.page.get_by_role("link", name="Add user").click()
     ada.sees("Add user | My Site")
     ada.submit("Save", username="grace", password1=PASSWORD, password2=PASSWORD)
@@ -71,7 +71,7 @@ def adds_grace(ada):
     ada.submit("Save")
 
 
-def deletes_grace(ada):
+def delete_grace(ada):
     ada.page.goto("/admin/identity/user/")
     ada.page.locator("#result_list").get_by_role("link", name="grace").click()
     ada.page.get_by_role("button", name="Delete").click()
@@ -81,8 +81,8 @@ def deletes_grace(ada):
     ada.sees("Select user to change | My Site")
 
 
-def meets_error_pages(ada):
-    """And leaves: the last of them takes a form whose cookie is gone."""
+def check_error_pages(ada):
+    """Open the error pages; for the last one, log out and submit a form without its CSRF cookie."""
     ada.page.goto("/")
     ada.finds_it_accessible()
     ada.page.get_by_role("link", name="boom").click()
@@ -102,15 +102,15 @@ def meets_error_pages(ada):
     ada.finds_it_accessible()
 
 
-def is_not_allowed(grace):
-    """She is of the staff, and may change nothing."""
+def check_403_page(grace):
+    """Open the 403 page as Grace, who is staff but has no permissions."""
     grace.page.goto("/admin/identity/user/")
     grace.submit("Log in", username="grace", password=PASSWORD)
     grace.sees("Not allowed", status=403)
     grace.finds_it_accessible()
 
 
-def guesses_her_password(ada):
+def check_lockout(ada):
     ada.page.goto("/admin/login/")
     for _ in range(9):
         ada.submit("Log in", username="ada", password="wrong")
@@ -126,8 +126,8 @@ def guesses_her_password(ada):
     ada.finds_it_accessible()
 
 
-def test_pages_at_home(site, make_copy, serve, pictures):
-    """Two pages exist only in development, where each error page can be opened, too."""
+def test_site_in_development(site, make_copy, serve, pictures):
+    """Each error page has a URL; the 400 page and /accounts/login/ are checked only here."""
     url, _ = serve_in_development(make_copy(site()), serve)
     with chromium() as browser:
         user = User(browser, url, pictures)
@@ -139,7 +139,7 @@ def test_pages_at_home(site, make_copy, serve, pictures):
             user.page.goto(f"/errors/{name}/")
             assert user.status == int(name[:3])
             assert user.page.locator(".mark").inner_text() == name[:3]
-            assert user.page.locator("main a").count() == 1, "where to go from here"
+            assert user.page.locator("main a").count() == 1, "the page needs one link"
         for path in ("/errors/400/", "/accounts/login/"):
             user.page.goto(path)
             user.finds_it_accessible()

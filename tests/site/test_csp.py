@@ -1,4 +1,4 @@
-"""The content security policy: what a browser stops, what the terminal says, what allows it."""
+"""The content security policy: what a browser blocks, and the advice in the terminal."""
 
 import re
 import time
@@ -20,7 +20,7 @@ def add_to_home_page(site, html):
 
 
 def allow(site, line):
-    """Put the line that the terminal advises in the place of the one in SECURE_CSP."""
+    """Replace a directive in SECURE_CSP with the line that the terminal advises."""
     path = site.path / "project" / "settings.py"
     directive = line.partition(":")[0]
     text, count = re.subn(
@@ -31,10 +31,10 @@ def allow(site, line):
 
 
 def reports(terminal, count=1, within=10):
-    """Return what is said of the policy; browsers send their reports in their own time."""
-    until = time.monotonic() + within
+    """Wait for `count` CSP reports in the terminal, as browsers send them late; return them."""
+    deadline = time.monotonic() + within
     while len(re.findall("CSP stopped .+", text := terminal.read_text())) < count:
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             break
         time.sleep(0.1)
     assert "/csp-report/" not in text
@@ -42,7 +42,7 @@ def reports(terminal, count=1, within=10):
 
 
 def background(user):
-    """Open the home page while the CDN has a style sheet for it, and return its colour."""
+    """Open the home page with a style sheet from a fake CDN; return its background colour."""
     user.context.route(
         f"{CDN}/x.css",
         lambda route: route.fulfill(
@@ -77,8 +77,8 @@ def test_csp_report_has_the_line_that_allows_a_style_sheet(site, make_copy, serv
         assert reports(terminal, within=1) == []
 
 
-# What a page has, the button that is pressed, and what the terminal says of it.
-STOPPED = {
+# The HTML of a page, the button to press, and parts of the report in the terminal.
+BLOCKED = {
     "style attribute": ('<p style="color: red">', "", "inline (style-src-attr)", "Attributes cannot"),
     "onclick": ('<button onclick="alert()">B</button>', "B", "inline (script-src-attr)", "Attributes cannot"),
     "image": ("<img src='https://b.example.com/a.png'>", "", "/a.png (img-src)", '"img-src": [CSP.SELF, "https://b.example.com"],'),
@@ -98,9 +98,9 @@ urlpatterns += [
 """
 
 
-def test_csp_report_names_the_directive_and_what_to_write(site, make_copy, serve, pictures):
+def test_csp_report_names_the_directive_and_the_fix(site, make_copy, serve, pictures):
     own = make_copy(site())
-    for number, (html, *_) in enumerate(STOPPED.values()):
+    for number, (html, *_) in enumerate(BLOCKED.values()):
         page = f'{{% extends "base.html" %}}{{% block content %}}{html}{{% endblock %}}'
         (own.path / f"templates/{number}.html").write_text(page)
     with (own.path / "project" / "urls.py").open("a") as urls:
@@ -108,7 +108,7 @@ def test_csp_report_names_the_directive_and_what_to_write(site, make_copy, serve
     url, terminal = serve_in_development(own, serve)
     with chromium() as browser:
         user = User(browser, url, pictures)
-        for number, (_, button, *words) in enumerate(STOPPED.values()):
+        for number, (_, button, *words) in enumerate(BLOCKED.values()):
             terminal.write_text("")
             user.page.goto(f"/stopped/{number}/")
             if button:
@@ -117,7 +117,7 @@ def test_csp_report_names_the_directive_and_what_to_write(site, make_copy, serve
             assert all(word in report for word in words), report
 
 
-def test_a_style_sheet_from_elsewhere_live(
+def test_style_sheet_from_another_origin_in_production(
     site, make_copy, collect, serve, free_port, tmp_path, pictures
 ):
     own = make_copy(site())
@@ -131,7 +131,7 @@ def test_a_style_sheet_from_elsewhere_live(
         user.sees("My Site")
 
 
-def test_a_script_in_the_page_needs_a_nonce(site, make_copy, serve, pictures):
+def test_inline_script_needs_a_nonce(site, make_copy, serve, pictures):
     own = make_copy(site())
     add_to_home_page(
         own,
@@ -154,24 +154,24 @@ ODD_REPORTS = """
 import json
 from django.test import Client
 def report(blocked="http://x/", page="http://localhost/", **more):
-    told = {"blocked-uri": blocked, "document-uri": page, "effective-directive": "img-src"}
-    return json.dumps({"csp-report": told | more})
+    fields = {"blocked-uri": blocked, "document-uri": page, "effective-directive": "img-src"}
+    return json.dumps({"csp-report": fields | more})
 
 odd = ["", "x", "1", "[]", "{}", '{"csp-report": 1}', '{"csp-report": {"blocked-uri": {}}}']
 odd += ["[" * 100_000, '{"csp-report": ' + "9" * 5000 + "}", b"\\xff", report("http://[")]
 odd += [report(page="http://["), report(**{"source-file": "http://["})]
 for body in odd:
-    answer = Client(SERVER_NAME="localhost").post("/csp-report/", body, content_type="text/plain")
-    assert answer.status_code == 400, body[:99]
+    response = Client(SERVER_NAME="localhost").post("/csp-report/", body, content_type="text/plain")
+    assert response.status_code == 400, body[:99]
 forged = report("http://x/\\r\\nERROR forged\\x1b[2J\\ud800", **{"line-number": "1\\nERROR"})
 assert Client(SERVER_NAME="localhost").post("/csp-report/", forged, "text/plain").status_code == 204
 """
 
 
-def test_csp_reports_that_are_none(site, local_environment):
-    asked = site().shell(ODD_REPORTS, env=local_environment)
+def test_invalid_csp_reports_are_rejected(site, local_environment):
+    posted = site().shell(ODD_REPORTS, env=local_environment)
 
-    assert asked.returncode == 0, asked.out
-    assert "CSP stopped http://x/" in asked.stderr
-    assert "\\x1b[2J\\ud800" in asked.stderr and "\x1b" not in asked.stderr
-    assert not [line for line in asked.stderr.splitlines() if line.startswith("ERROR")]
+    assert posted.returncode == 0, posted.out
+    assert "CSP stopped http://x/" in posted.stderr
+    assert "\\x1b[2J\\ud800" in posted.stderr and "\x1b" not in posted.stderr
+    assert not [line for line in posted.stderr.splitlines() if line.startswith("ERROR")]

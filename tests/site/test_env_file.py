@@ -1,4 +1,4 @@
-"""The file .env: what it may hold, and what is said of one that cannot be read."""
+"""The .env file: the formats that are read, and the errors for an invalid or missing file."""
 
 import pytest
 from support.generated import BIN
@@ -8,18 +8,18 @@ pytestmark = pytest.mark.slow
 MARK = "s3cr3t"
 
 
-def test_a_line_of_env_that_cannot_be_read_is_named_by_its_number(site, make_copy):
+def test_error_has_the_numbers_of_invalid_lines(site, make_copy):
     changed = make_copy(site())
     env = changed.path / ".env"
     lines = len(env.read_text().splitlines())
     with env.open("a") as opened:
         opened.write(f"PASSWORD = {MARK}\n{MARK}\n# a comment\n\n")
 
-    refused = changed.run(changed.python, "manage.py", "check", env={})
+    failed = changed.run(changed.python, "manage.py", "check", env={})
 
     words = f".env has lines that are not NAME=value: {lines + 1}, {lines + 2}.\n"
-    assert words in refused.stderr
-    assert MARK not in refused.out and "Traceback" not in refused.out
+    assert words in failed.stderr
+    assert MARK not in failed.out and "Traceback" not in failed.out
 
 
 LINES = (
@@ -40,8 +40,8 @@ LINES = (
     ],
     ids=["plain", "byte-order mark", "UTF-16", "Windows", "quotes", "export", "spaces"],
 )
-def test_env_files(site, make_copy, content):
-    """Settings and bootstrap.py read them in the same way."""
+def test_env_file_formats(site, make_copy, content):
+    """The settings and bootstrap.py read each format in the same way."""
     own = make_copy(site())
     (own.path / ".env").write_bytes(content)
     migrate = "import bootstrap; print(bootstrap.migrate(bootstrap.clean_environment()))"
@@ -57,23 +57,23 @@ def test_env_files(site, make_copy, content):
     ("content", "words"),
     [(b"\xe9=1\n", "is not text in UTF-8"), (b"SECRET KEY\n", "has lines that are not NAME=value: 1")],
 )  # fmt: skip
-def test_env_files_that_cannot_be_read(site, make_copy, environment, content, words):
+def test_invalid_env_file_is_an_error(site, make_copy, environment, content, words):
     own = make_copy(site())
     (own.path / ".env").write_bytes(content)
 
-    refused = own.run(own.python, "manage.py", "check", env={})
+    failed = own.run(own.python, "manage.py", "check", env={})
     again = own.run(BIN / "python", "bootstrap.py", env=environment)
 
-    assert f"The site cannot start: .env {words}" in refused.stderr
+    assert f"The site cannot start: .env {words}" in failed.stderr
     assert again.returncode == 2 and words in again.stdout
-    assert "Traceback" not in refused.out + again.out
+    assert "Traceback" not in failed.out + again.out
 
 
-def test_a_clone_without_env_is_told_what_writes_it(site, make_copy):
+def test_error_without_env_file_names_bootstrap(site, make_copy):
     own = make_copy(site())
     (own.path / ".env").unlink()
 
-    refused = own.run(own.python, "manage.py", "check", env={})
+    failed = own.run(own.python, "manage.py", "check", env={})
 
-    assert refused.stderr.startswith("There is no .env: locally, python bootstrap.py writes it.")
-    assert "Example" not in refused.stderr
+    assert failed.stderr.startswith("There is no .env: locally, python bootstrap.py writes it.")
+    assert "Example" not in failed.stderr

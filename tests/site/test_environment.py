@@ -1,4 +1,4 @@
-"""Production's variables, weakened one by one: the release line rejects each by its name."""
+"""Environment variables in production: the release command rejects invalid and unsafe ones."""
 
 import os
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 MARK = "s3cr3t"
 
-WEAKENED = [
+INVALID = [
     ("SECRET_KEY", None),
     ("SECRET_KEY", ""),
     ("SECRET_KEY", "  "),
@@ -65,7 +65,9 @@ WEAKENED = [
 
 
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry", "none"])
-def test_the_safe_one_passes_once_and_again(make_deployed, postgres, error_tracker):
+def test_release_passes_with_valid_variables_and_can_run_again(
+    make_deployed, postgres, error_tracker
+):
     site = make_deployed(error_tracker)
     environment = site.production(DATABASE_URL=postgres.database(f"safe_{error_tracker}"))
 
@@ -76,38 +78,38 @@ def test_the_safe_one_passes_once_and_again(make_deployed, postgres, error_track
     assert second.returncode == 0 and "No migrations to apply" in second.out
 
 
-@pytest.mark.parametrize(("name", "value"), WEAKENED)
-def test_a_weakened_one_is_refused_by_name(make_deployed, name, value):
+@pytest.mark.parametrize(("name", "value"), INVALID)
+def test_release_fails_and_names_the_variable(make_deployed, name, value):
     site = make_deployed("sentry" if name.startswith("SENTRY") else "rollbar")
     environment = site.production(**{name: value})
     environment = {name: value for name, value in environment.items() if value is not None}
 
-    refused = release(site, environment)
+    failed = release(site, environment)
 
-    assert refused.returncode == 1
-    assert name in refused.out
-    assert MARK not in refused.out and "Traceback" not in refused.out
-    assert "Applying" not in refused.out
+    assert failed.returncode == 1
+    assert name in failed.out
+    assert MARK not in failed.out and "Traceback" not in failed.out
+    assert "Applying" not in failed.out
 
 
-def test_all_problems_come_at_once_and_say_what_to_type(make_deployed):
-    refused = release(make_deployed(), {"DEBUG": "maybe", "SECURE_HSTS_SECONDS": "an hour"})
+def test_all_problems_are_reported_with_the_command_that_fixes_them(make_deployed):
+    failed = release(make_deployed(), {"DEBUG": "maybe", "SECURE_HSTS_SECONDS": "an hour"})
 
     for name in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "DATABASE_URL", "SECURE_HSTS_SECONDS"):
-        assert f"\n  {name} " in refused.stderr
-    assert "heroku config:set" in refused.stderr
+        assert f"\n  {name} " in failed.stderr
+    assert "heroku config:set" in failed.stderr
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
-def test_gunicorn_says_it_as_plainly(make_deployed, name):
+def test_gunicorn_names_a_missing_variable(make_deployed, name):
     site = make_deployed()
 
-    refused = site.run(
+    failed = site.run(
         site.python, "-m", "gunicorn", "project.wsgi", env=site.production(**{name: ""})
     )
 
-    assert refused.returncode != 0
-    assert f"  {name} is not set" in refused.out and "Traceback" not in refused.out
+    assert failed.returncode != 0
+    assert f"  {name} is not set" in failed.out and "Traceback" not in failed.out
 
 
 def test_list_items_are_stripped(make_deployed):
@@ -123,14 +125,14 @@ def test_list_items_are_stripped(make_deployed):
 
 
 @pytest.mark.parametrize("kind", ["", ".bool", ".int", ".list", ".db", ".json", ".url"])
-def test_reading_after_validation_fails_by_name(make_deployed, kind):
+def test_reading_after_validation_fails_and_names_the_variable(make_deployed, kind):
     site = make_deployed()
     site.add_settings(f'LATER = env{kind}("LATER")')
 
-    refused = site.run(site.python, "manage.py", "check", env=site.production())
+    failed = site.run(site.python, "manage.py", "check", env=site.production())
 
-    assert refused.returncode != 0
-    assert "ImproperlyConfigured: LATER is not set" in refused.stderr
+    assert failed.returncode != 0
+    assert "ImproperlyConfigured: LATER is not set" in failed.stderr
 
 
 @pytest.mark.parametrize(
@@ -138,17 +140,17 @@ def test_reading_after_validation_fails_by_name(make_deployed, kind):
     ["int(env('NEW'))", "env('NEW').split()", "float(env('NEW'))", "__import__('json').loads(env('NEW'))"]
     + [f"env{kind}('NEW')" for kind in (".int", ".json", ".db", ".url", ".path", ".dict", ".float")],
 )  # fmt: skip
-def test_a_required_variable_of_the_owner_is_named(make_deployed, read):
+def test_missing_variable_that_the_owner_added_is_named(make_deployed, read):
     site = make_deployed()
     site.replace(
         "project/settings.py", "\nenv.refuse_problems()", f"\nNEW = {read}\nenv.refuse_problems()"
     )
 
-    refused = site.run(site.python, "manage.py", "check", env=site.production())
+    failed = site.run(site.python, "manage.py", "check", env=site.production())
 
-    assert "\n  NEW is not set\n" in refused.stderr and "Traceback" not in refused.out
+    assert "\n  NEW is not set\n" in failed.stderr and "Traceback" not in failed.out
     for place in ("heroku config:set", ".env.example", "tests/production.env"):
-        assert place in refused.stderr
+        assert place in failed.stderr
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_a_required_variable_of_the_owner_is_named(make_deployed, read):
         ('MAILERS["default"]["OPTIONS"]["password"]', {"EMAIL_URL": "smtp+tls://u:a%2F%23@h"}, "'a/#'"),
     ],
 )  # fmt: skip
-def test_values(make_deployed, read, variables, value):
+def test_parsed_values(make_deployed, read, variables, value):
     site = make_deployed()
     site.add_settings(f"print(repr({read}))")
     show = "import project.settings"
@@ -192,7 +194,7 @@ def test_values(make_deployed, read, variables, value):
     assert shown.stdout == f"{value}\n", shown.out
 
 
-def test_runserver_with_debug_off_does_not_redirect(site, make_copy, serve, free_port):
+def test_runserver_with_debug_off_does_not_redirect_to_https(site, make_copy, serve, free_port):
     own = make_copy(site())
     own.replace(".env", "DEBUG=True", "DEBUG=False")
     command = [own.python, "manage.py", "runserver", "--noreload", free_port]
@@ -208,9 +210,9 @@ import itertools, string
 from urllib.parse import unquote
 from project.environment import Problem, parse_database
 from project.mail import mailer
-odd = ["", *string.punctuation, " ", "é", "%2F", "12", "//", "[x]", ":1/", "1?a=", "#@", "@1:2/"]
-tried = refused = 0
-for one, two in itertools.product(odd, odd):
+parts = ["", *string.punctuation, " ", "é", "%2F", "12", "//", "[x]", ":1/", "1?a=", "#@", "@1:2/"]
+tried = rejected = 0
+for one, two in itertools.product(parts, parts):
     password = f"12{one}34{two}56"
     postgres = f"postgres://user:{password}@host:5432/name"
     smtp = f"smtp+tls://user:{password}@host:587"
@@ -219,7 +221,7 @@ for one, two in itertools.product(odd, odd):
         try:
             config = parse(url)
         except Problem as problem:
-            refused += 1
+            rejected += 1
             assert not any(it in str(problem) for it in ("12", "34", "56")), problem
             continue
         config = config.get("OPTIONS", {}) if parse is mailer else config
@@ -227,12 +229,12 @@ for one, two in itertools.product(odd, odd):
         assert known.pop("PASSWORD") in (password, unquote(password)), url
         assert known["HOST"] == "host" and known["PORT"] in ("5432", "587"), url
         assert known.get("NAME", "name") == "name", url
-assert tried > 2000 and tried / 10 < refused < tried / 2, refused
+assert tried > 2000 and tried / 10 < rejected < tried / 2, rejected
 """
 
 
-def test_passwords_that_are_not_encoded(make_deployed):
-    """They are taken whole or refused; no part is read as a host, a port or a name, and printed."""
+def test_passwords_that_are_not_percent_encoded(make_deployed):
+    """Each is used whole or rejected; no part is parsed as a host, port or name, or printed."""
     site = make_deployed()
 
     done = site.shell(PASSWORDS, env=site.production())

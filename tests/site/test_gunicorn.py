@@ -1,4 +1,4 @@
-"""What gunicorn.conf.py changes of gunicorn's modules, on a gunicorn that has it no longer."""
+"""gunicorn.conf.py with a version of gunicorn that lacks a name that it patches."""
 
 import pytest
 
@@ -6,7 +6,7 @@ NAMES = ["gunicorn.workers.gthread.DEFAULT_WORKER_DATA_TIMEOUT", "gunicorn.util.
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_gunicorn_has_no_longer_is_reported_at_start(site, tmp_path, name):
+def test_missing_name_in_gunicorn_is_reported_at_start(site, tmp_path, name):
     module, _, attribute = name.rpartition(".")
     text = f"import importlib\ndelattr(importlib.import_module('{module}'), '{attribute}')\n"
     (tmp_path / "sitecustomize.py").write_text(text)

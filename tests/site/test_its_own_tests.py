@@ -1,4 +1,4 @@
-"""The tests that a site comes with: they pass, and notice what is broken."""
+"""The tests that are generated with a site: they pass, and fail if the site is broken."""
 
 import re
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), [("sentry", "django"), ("none", "proxy")])
-def test_its_own_tests_pass(site, local_environment, error_tracker, hsts):
+def test_generated_tests_pass(site, local_environment, error_tracker, hsts):
     generated = site(error_tracker, hsts)
 
     passed = generated.run(generated.python, "-m", "pytest", env=local_environment)
@@ -16,7 +16,7 @@ def test_its_own_tests_pass(site, local_environment, error_tracker, hsts):
     assert passed.returncode == 0, passed.out
 
 
-def test_its_own_tests_pass_under_both_runners(site, local_environment):
+def test_generated_tests_pass_with_both_runners(site, local_environment):
     by_pytest = site().run(site().python, "-m", "pytest", env=local_environment)
     by_django = site().manage("test", env=local_environment)
 
@@ -46,11 +46,13 @@ def test_its_own_tests_pass_under_both_runners(site, local_environment):
         ("gunicorn.conf.py", "preload_app = True", "def on_exit(server): os._exit(1)", "sigterm"),
     ],
 )  # fmt: skip
-def test_its_own_tests_notice(site, make_copy, local_environment, file, old, new, failing):
+def test_generated_tests_fail_if_the_site_is_broken(
+    site, make_copy, local_environment, file, old, new, failing
+):
     changed = make_copy(site())
     changed.replace(file, old, new)
 
-    noticed = changed.run(
+    tested = changed.run(
         changed.python,
         "-m",
         "pytest",
@@ -62,5 +64,5 @@ def test_its_own_tests_notice(site, make_copy, local_environment, file, old, new
         env=local_environment,
     )
 
-    assert noticed.returncode == 1
-    assert re.search(f"FAILED .*{failing}", noticed.stdout), noticed.out
+    assert tested.returncode == 1
+    assert re.search(f"FAILED .*{failing}", tested.stdout), tested.out

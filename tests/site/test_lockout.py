@@ -32,15 +32,16 @@ LOCKOUT = """
         with self.assertLogs():
             assert [self.log_in("wrong") for n in range(9)] == [200] * 9
             assert self.log_in("right") == 302
-            assert [self.log_in("wrong") for n in range(10)] == [200] * 9 + [429], "starts anew"
+            guesses = [self.log_in("wrong") for n in range(10)]
+            assert guesses == [200] * 9 + [429], "the login did not reset the count"
             self.wait(minutes=14)
             assert self.log_in("right") == 429
             self.wait(minutes=2)
-            assert self.log_in("right") == 302, "prolonged by trying"
+            assert self.log_in("right") == 302, "the attempt extended the lockout"
         kept = AccessLog.objects.values_list("username", "user_agent", "path_info")
         assert list(kept) == [("ada", "", "")]
 """
-# The spellings are of one name to a login that ignores case, and of one address.
+# To a login that ignores case, all spellings are one user name and one e-mail address.
 EMAIL = """
     def test_lockout(self):
         User = get_user_model()
@@ -52,8 +53,8 @@ EMAIL = """
             user.save()
         spellings = ["ada@example.com", "Ada@Example.COM", " ada@example.com"]
         with self.assertLogs():
-            answers = [self.log_in("wrong", spellings[n % 3]) for n in range(12)]
-            assert answers == [200] * 9 + [429] * 3, answers
+            statuses = [self.log_in("wrong", spellings[n % 3]) for n in range(12)]
+            assert statuses == [200] * 9 + [429] * 3, statuses
             assert self.log_in("right") == 429
             assert self.log_in("right", "grace@example.com") == 302
 """
@@ -82,7 +83,7 @@ class Member(AbstractUser):
     objects = MemberManager()
 """
 
-# Guesses by one client, with a new name or nine for each; `PROXIES` is in the environment.
+# One client guesses passwords, with one or nine guesses for each user name.
 ADDRESS = """
     def setUp(self):
         for name in ("ada", "grace", "mallory"):
@@ -91,14 +92,14 @@ ADDRESS = """
     def guess(self, count, **kwargs):
         return [self.log_in("wrong", f"name{n}", **kwargs) for n in range(count)]
 
-    def test_new_names(self):
+    def test_one_guess_for_each_name(self):
         assert self.log_in("right") == 302
         self.client.logout()
         with self.assertLogs():
             assert self.guess(60) == [200] * 49 + [429] * 11
             assert self.log_in("right", "grace") == 429
             assert self.log_in("right", "grace", address="192.0.2.2") == 302
-            assert self.log_in("right") == 302, "logged in from there before"
+            assert self.log_in("right") == 302, "ada is known at this address"
             assert [self.log_in("wrong") for n in range(11)] == [200] * 9 + [429] * 2
             self.wait(minutes=16)
             assert self.log_in("right", "grace") == 302
@@ -106,27 +107,27 @@ ADDRESS = """
             self.wait(days=31)
             assert self.log_in("right", "mallory") == 302
         kept = set(AccessLog.objects.values_list("username", flat=True))
-        assert kept == {"mallory"}, "for a month"
+        assert kept == {"mallory"}, "an old login was not deleted"
 
-    def test_nine_guesses_for_a_name_and_successes_between(self):
+    def test_nine_guesses_for_each_name_and_logins_between(self):
         guessed = 0
         with self.assertLogs():
             for n in range(20):
-                answers = [self.log_in("wrong", f"name{n}") for _ in range(9)]
-                guessed += answers.count(200)
+                statuses = [self.log_in("wrong", f"name{n}") for _ in range(9)]
+                guessed += statuses.count(200)
                 assert self.log_in("right", "mallory") == (302 if guessed < 49 or n else 429)
         assert guessed == 49
 
     def test_many_user_agents(self):
         with self.assertLogs():
-            answers = [
+            statuses = [
                 self.client.post(
                     "/accounts/login/", {"username": f"name{n}", "password": "wrong"},
                     headers={"x-forwarded-for": "192.0.2.1", "user-agent": str(n)},
                 ).status_code
                 for n in range(60)
             ]
-        assert answers == [200] * 49 + [429] * 11
+        assert statuses == [200] * 49 + [429] * 11
 
     def test_one_client_by_ipv6(self):
         with self.assertLogs():
@@ -138,18 +139,18 @@ ADDRESS = """
         assert same == mapped == [200] * 9 + [429] * 3
         assert self.log_in("right", address="2001:db8:1:3::1") == 302
 
-    def test_no_address(self):
+    def test_invalid_addresses(self):
         with self.assertLogs():
             for junk in ("", "unknown", "_hidden", "999.1.1.1", "a" * 5000, "[", ",", "::1::", "\u0661"):
                 assert self.log_in("wrong", f"of {junk[:9]}", address=junk) == 200, junk
-            assert self.guess(60, address="unknown") == [200] * 60, "it is everybody's"
+            assert self.guess(60, address="unknown") == [200] * 60, "unknown addresses are limited"
         assert {it.ip_address for it in AccessAttempt.objects.all()} == {"127.0.0.1"}
 """
 PROXIES = """
     def count(self, proxies, address, count=60):
         with self.settings(PROXY_COUNT=proxies), self.assertLogs():
-            answers = [self.log_in("wrong", f"name{n}", address) for n in range(count)]
-        return answers.count(200), {it.ip_address for it in AccessAttempt.objects.all()}
+            statuses = [self.log_in("wrong", f"name{n}", address) for n in range(count)]
+        return statuses.count(200), {it.ip_address for it in AccessAttempt.objects.all()}
 
     def test_default(self):
         assert settings.PROXY_COUNT == int(os.environ["EXPECTED"])
@@ -160,10 +161,10 @@ PROXIES = """
     def test_two(self):
         assert self.count(2, "203.0.113.9, 198.51.100.1, 192.0.2.1") == (49, {"198.51.100.1"})
 
-    def test_two_where_a_client_came_around_one(self):
+    def test_two_if_a_request_bypasses_one(self):
         assert self.count(2, "192.0.2.1") == (49, {"192.0.2.1"})
 
-    def test_not_known(self):
+    def test_unknown(self):
         assert self.count(0, "198.51.100.1, 192.0.2.1") == (60, {"192.0.2.1"})
         assert self.count(-1, "198.51.100.1, 192.0.2.1") == (60, {"192.0.2.1"})
 """
@@ -184,20 +185,20 @@ def test_lockout(site, make_copy, local_environment, path):
     )
 
 
-def test_lockout_of_an_address(site, make_copy, local_environment):
+def test_lockout_of_an_ip_address(site, make_copy, local_environment):
     form = {"name": "ada", "path": "/accounts/login/", "field": "username"}
     check_lockout(make_copy(site()), local_environment, ADDRESS, **form)
 
 
 @pytest.mark.parametrize(("hsts", "count"), [("django", 1), ("proxy", 0)])
-def test_number_of_proxies(site, make_copy, local_environment, hsts, count):
+def test_proxy_count_selects_the_ip_address(site, make_copy, local_environment, hsts, count):
     own = make_copy(site(hsts=hsts))
     environment = local_environment | {"EXPECTED": str(count)}
     check_lockout(own, environment, PROXIES, name="ada", path="/admin/login/", field="username")
 
 
 def test_lockout_of_users_who_log_in_by_email(site, make_copy, local_environment, environment):
-    """And the site's own tests and checks pass with another user model."""
+    """The site's tests and checks pass with this user model, too."""
     own = make_copy(site())
     (own.path / "members" / "migrations").mkdir(parents=True)
     (own.path / "members" / "migrations" / "__init__.py").touch()
@@ -232,7 +233,7 @@ MIDDLEWARE.insert(-2, "allauth.account.middleware.AccountMiddleware")
 
 
 @pytest.mark.exotic
-def test_lockout_of_allauth(own_copy):
+def test_lockout_with_allauth(own_copy):
     own, environment = own_copy
     assert own.run("uv", "add", "--quiet", "django-allauth", env=environment).returncode == 0
     own.replace(

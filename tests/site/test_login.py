@@ -1,4 +1,4 @@
-"""The pages that a login is asked for: passwords, mail, and pages that all want a login."""
+"""Changing and resetting passwords, and a site on which each page requires a login."""
 
 import re
 
@@ -24,9 +24,7 @@ class PasswordTests(TestCase):
 """
 
 
-def test_passwords_can_be_changed_and_reset_by_the_line_of_the_readme(
-    site, make_copy, local_environment
-):
+def test_readme_line_lets_users_change_and_reset_passwords(site, make_copy, local_environment):
     own = make_copy(site())
     readme = (own.path / "README.md").read_text()
     row = re.search(r"^\| let users change or reset a password \| (.+) \|$", readme, re.MULTILINE)[
@@ -54,20 +52,20 @@ assert client.get("/nothing/").status_code == 404
 assert client.get("/errors/429/").status_code == 429
 assert client.get("/media/no.png").status_code == 404
 report = {"document-uri": "http://localhost/", "effective-directive": "img-src", "blocked-uri": "data"}
-answer = client.post("/csp-report/", {"csp-report": report}, content_type="application/json")
-assert answer.status_code == 204
+response = client.post("/csp-report/", {"csp-report": report}, content_type="application/json")
+assert response.status_code == 204
 """
 
 
-def test_a_site_where_every_page_wants_a_login(site, make_copy, local_environment):
-    """The site's own views stay open under Django's LoginRequiredMiddleware."""
+def test_views_that_stay_public_if_login_is_required(site, make_copy, local_environment):
+    """Django's LoginRequiredMiddleware does not affect them."""
     own = make_copy(site())
     own.add_settings('MIDDLEWARE.append("django.contrib.auth.middleware.LoginRequiredMiddleware")')
 
-    asked = own.shell(LOGIN_REQUIRED, env=local_environment)
+    requested = own.shell(LOGIN_REQUIRED, env=local_environment)
     tested = own.run(own.python, "-m", "pytest", "-q", "tests", env=local_environment)
 
-    assert asked.returncode == 0, asked.out
+    assert requested.returncode == 0, requested.out
     assert tested.returncode == 0, tested.out
 
 
@@ -81,7 +79,7 @@ form.save(domain_override="a-rather-long-name-of-a-host.example.com", use_https=
 """
 
 
-def test_mail_at_home_is_printed_with_links_that_work(site, make_copy, local_environment):
+def test_mail_in_development_is_printed_with_whole_links(site, make_copy, local_environment):
     own = make_copy(site())
     own.replace(
         "project/urls.py",

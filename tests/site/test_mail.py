@@ -1,4 +1,4 @@
-"""Mail, by the variables of the environment."""
+"""Mail settings from environment variables."""
 
 import pytest
 
@@ -8,16 +8,16 @@ RESET = """
 from django.test import Client
 from tests import make_user
 make_user(email="ada@example.com")
-answer = Client().post(
+response = Client().post(
     "/accounts/password_reset/", {"email": "ada@example.com"},
     headers={"host": "my-site.herokuapp.com", "x-forwarded-proto": "https"},
 )
-print(answer.status_code)
+print(response.status_code)
 """
 
 
 def test_password_reset_without_a_mail_server_is_logged_once(make_deployed, postgres):
-    """Django's form catches the error, and tells the user that mail was sent."""
+    """Django's form catches the error, and its view reports that mail was sent."""
     site = make_deployed()
     with (site.path / "project" / "urls.py").open("a") as urls:
         urls.write('\nurlpatterns.append(path("a/", include("django.contrib.auth.urls")))\n')
@@ -44,7 +44,7 @@ def test_password_reset_without_a_mail_server_is_logged_once(make_deployed, post
         ),
     ],
 )
-def test_senders(site, variables, senders):
+def test_sender_addresses(site, variables, senders):
     show = "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL, s.SERVER_EMAIL)"
 
     assert site().shell(show, env=site().production(**variables)).stdout == f"{senders}\n"
@@ -56,14 +56,14 @@ def test_senders(site, variables, senders):
         ("smtp+ssl://ada:pw@mail.example.com", ("mail.example.com", 465, "pw", True, False)),
         ("smtp+tls://ada:pw@mail.example.com", ("mail.example.com", 587, "pw", False, True)),
         ("smtp+ssl://ada:pw@mail.example.com:2465", ("mail.example.com", 2465, "pw", True, False)),
-        # A password of Amazon SES, in the URL as README.md says.
+        # A password of Amazon SES, encoded in the URL as in README.md.
         (
             "smtp+tls://AKIA7:BM2%2Fz+q%2Bw=9@email-smtp.eu-west-1.amazonaws.com",
             ("email-smtp.eu-west-1.amazonaws.com", 587, "BM2/z+q+w=9", False, True),
         ),
     ],
 )
-def test_mail_servers(site, url, options):
+def test_email_url_is_parsed(site, url, options):
     show = (
         "from django.conf import settings; options = settings.MAILERS['default']['OPTIONS']; "
         "print(tuple(options[it] for it in ('host', 'port', 'password', 'use_ssl', 'use_tls')))"

@@ -1,4 +1,4 @@
-"""The generated site's grade by Mozilla's HTTP Observatory, the npm package itself."""
+"""The generated site's grade by Mozilla's HTTP Observatory, from its npm package."""
 
 import json
 import os
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.exotic, needs_npm]
 
 @pytest.fixture(scope="session")
 def observatory():
-    """Return the folder of the package, which takes no site for one in browsers' preload list."""
+    """Return the folder of the npm package, with an empty HSTS preload list."""
     folder = installed("@mdn/mdn-http-observatory", "1.4.8")
     (folder / "conf" / "hsts-preload.json").write_text("{}")
     (folder / "conf" / "tld-list.json").write_text('["localhost"]')
@@ -24,7 +24,7 @@ def observatory():
 
 @pytest.fixture
 def scan(observatory, collect, serve, free_port, tmp_path):
-    """Return a function that starts a Site as in production, and returns the scores of two pages.
+    """Return a function that starts a Site in production, and returns the grades of two pages.
 
     The home page sets no cookie; the login page does, and has scripts.
     """
@@ -34,7 +34,7 @@ def scan(observatory, collect, serve, free_port, tmp_path):
         serve_in_production(site, serve, free_port, **variables)
         grades = []
         with https(tmp_path, free_port) as router:
-            # By http it comes to the site itself: no router says that it was https.
+            # HTTP requests bypass the router, which would mark them as HTTPS.
             ports = [free_port, router.server_port]
             trust = {"PATH": os.environ["PATH"], "NODE_EXTRA_CA_CERTS": str(router.certificate)}
             for path in ("/", "/admin/login/"):
@@ -47,11 +47,11 @@ def scan(observatory, collect, serve, free_port, tmp_path):
     return graded
 
 
-def test_grade_on_the_first_day(site, make_copy, scan):
+def test_grade_with_the_default_settings(site, make_copy, scan):
     assert scan(make_copy(site())) == [(120, "A+"), (125, "A+")]
 
 
-def test_grade_once_the_readme_is_followed_to_its_end(site, make_copy, scan):
+def test_grade_with_the_hsts_period_of_the_readme(site, make_copy, scan):
     readme = (site().path / "README.md").read_text()
     for_long = re.search(r"config:set SECURE_HSTS_SECONDS=(\d+)", readme)[1]
 

@@ -1,4 +1,4 @@
-"""The generated site in development and in gunicorn, and with parts missing or broken."""
+"""The generated site in development and with gunicorn, and with parts missing or broken."""
 
 import re
 import urllib.error
@@ -12,23 +12,23 @@ pytestmark = pytest.mark.slow
 
 
 def get(url, **headers):
-    """Return status, headers and text of an answer, whatever its status; follow no redirect."""
+    """Return status, headers and text of a response of any status; do not follow redirects."""
 
-    class Stay(urllib.request.HTTPRedirectHandler):
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *args):
             return None
 
     request = urllib.request.Request(url, headers=headers)
     try:
-        answer = urllib.request.build_opener(Stay).open(request, timeout=10)
+        response = urllib.request.build_opener(NoRedirect).open(request, timeout=10)
     except urllib.error.HTTPError as error:
-        answer = error
-    with answer:
-        return answer.status, answer.headers, answer.read().decode()
+        response = error
+    with response:
+        return response.status, response.headers, response.read().decode()
 
 
-def test_at_home(site, make_copy, local_environment, serve, free_port):
-    """runserver, right after generation: pages, error pages, a new static file, an upload."""
+def test_runserver_serves_a_new_site(site, make_copy, local_environment, serve, free_port):
+    """runserver serves pages, error pages, a new static file and an upload."""
     home = make_copy(site())
     url = f"http://127.0.0.1:{free_port}"
     serve(home, home.python, "manage.py", "runserver", "--noreload", free_port, env=local_environment,
@@ -53,7 +53,7 @@ def test_at_home(site, make_copy, local_environment, serve, free_port):
     assert get(f"{url}/media/upload.txt")[2] == "uploaded"
 
 
-def test_local_checks_say_how_to_check_production(site, local_environment):
+def test_checks_in_development_explain_how_to_check_production(site, local_environment):
     checked = site().run(site().python, *CHECK_DEPLOY, env=local_environment)
 
     assert checked.returncode == 1
@@ -62,19 +62,19 @@ def test_local_checks_say_how_to_check_production(site, local_environment):
 
 
 @pytest.mark.parametrize("command", [["manage.py", "check"], ["-m", "gunicorn", "project.wsgi"]])
-def test_without_variables_it_refuses_by_name(make_deployed, command):
+def test_start_fails_and_names_each_missing_variable(make_deployed, command):
     bare = make_deployed()
 
-    refused = bare.run(bare.python, *command, env={})
+    failed = bare.run(bare.python, *command, env={})
 
-    assert refused.returncode != 0
+    assert failed.returncode != 0
     for name in ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL"):
-        assert f"  {name} is not set. Example: " in refused.out
-    assert "heroku config:set" in refused.out
-    assert "Traceback" not in refused.out
+        assert f"  {name} is not set. Example: " in failed.out
+    assert "heroku config:set" in failed.out
+    assert "Traceback" not in failed.out
 
 
-def test_mail_without_a_server_is_an_error_that_says_so(site):
+def test_sending_mail_fails_without_email_url(site):
     send = "from django.core.mail import send_mail; send_mail('a', 'b', 'c@example.com', ['d@example.com'])"
 
     sent = site().shell(send, env=site().production(EMAIL_URL=""))
@@ -90,7 +90,7 @@ def test_mail_without_a_server_is_an_error_that_says_so(site):
         ("https://rollbar.example.com/api/1", "https://rollbar.example.com/api/1/"),
     ],
 )
-def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
+def test_rollbar_endpoint_is_normalized(site, endpoint, used):
     show = "from django.conf import settings; print(settings.ROLLBAR['endpoint'])"
 
     shown = site().shell(show, env=site().production(ROLLBAR_ENDPOINT=endpoint))
@@ -98,13 +98,13 @@ def test_rollbar_endpoint_ends_as_the_client_wants_it(site, endpoint, used):
     assert shown.stdout.strip() == used
 
 
-def test_a_page_for_errors_that_fails_itself(site, make_copy, local_environment):
-    """Such as one with an address in it that is no more: the client has a line, and that is all."""
+def test_500_page_with_a_broken_template_is_one_line(site, make_copy, local_environment):
+    """For example, if the template links to a URL pattern that no longer exists."""
     changed = make_copy(site())
     changed.replace("templates/500.html", "{{ request_id }}</code>", "{% url 'no-more' %}</code>")
     show = (
         "from project import logs, views; logs.set_request_id('an-id'); "
-        "answer = views.server_error(None); print(answer.status_code, answer.content.decode())"
+        "page = views.server_error(None); print(page.status_code, page.content.decode())"
     )
 
     assert (
@@ -113,8 +113,8 @@ def test_a_page_for_errors_that_fails_itself(site, make_copy, local_environment)
     assert "an-id</code>" in site().shell(show, env=local_environment).stdout
 
 
-def test_gunicorn_knows_each_of_its_settings(site):
-    """It passes over a name that it does not know without a word."""
+def test_gunicorn_has_each_configured_setting(site):
+    """gunicorn ignores a setting with an unknown name, without a warning."""
     show = (
         "import runpy; from gunicorn.config import KNOWN_SETTINGS as known; "
         "names = {name for name, value in runpy.run_path('gunicorn.conf.py').items() "
@@ -127,7 +127,7 @@ def test_gunicorn_knows_each_of_its_settings(site):
     assert shown.stdout == "set()\n", shown.out
 
 
-def test_web_concurrency_that_loses_is_named(make_deployed, collect, serve, free_port):
+def test_log_warns_if_web_concurrency_has_no_effect(make_deployed, collect, serve, free_port):
     site = make_deployed()
     collect(site)
 
@@ -158,23 +158,24 @@ sys.modules["pages"] = SimpleNamespace(urlpatterns=[
     path("nonce/", lambda request: HttpResponse(f"{get_nonce(request)}")),
 ])
 with override_settings(ROOT_URLCONF="pages", SECURE_SSL_REDIRECT=False, ALLOWED_HOSTS=["*"]):
-    asked = {it: Client().get(f"/{it}/") for it in ("usual", "own", "none", "nonce")}
-policies = {it: answer.headers.get("Content-Security-Policy") for it, answer in asked.items()}
+    responses = {it: Client().get(f"/{it}/") for it in ("usual", "own", "none", "nonce")}
+header = "Content-Security-Policy"
+policies = {it: response.headers.get(header) for it, response in responses.items()}
 assert policies["usual"] == build_policy(settings.SECURE_CSP), policies
 assert policies["own"] == "default-src 'self'", policies
 assert policies["none"] is None, policies
-nonce = asked["nonce"].content.decode()
+nonce = responses["nonce"].content.decode()
 assert policies["nonce"] == build_policy(settings.SECURE_CSP, nonce) != policies["usual"], policies
 """
 
 
-def test_pages_have_the_policy_that_django_would_send(make_deployed):
-    """Also where a view overrides it, or a page has used its nonce."""
+def test_responses_have_the_csp_that_django_would_send(make_deployed):
+    """This includes views that override the policy and pages that use the nonce."""
     site = make_deployed()
 
-    asked = site.shell(POLICIES, env=site.production())
+    done = site.shell(POLICIES, env=site.production())
 
-    assert asked.returncode == 0, asked.out
+    assert done.returncode == 0, done.out
 
 
 WRITES = """
@@ -187,7 +188,7 @@ def write(number):
     for n in range(250):
         try:
             with transaction.atomic():
-                Group.objects.filter(name="counter").exists()  # reading first is what fails
+                Group.objects.filter(name="counter").exists()  # a read before the write can fail
                 Group.objects.create(name=f"{number} {n}")
         except Exception as error:
             errors.append(error)
@@ -203,7 +204,7 @@ print(Group.objects.count(), errors[:1])
 
 
 def test_eight_threads_write_to_sqlite(site, make_copy, local_environment):
-    """As runserver's do, and gunicorn's where deploy.E002 is silenced."""
+    """runserver has threads, and so has gunicorn if deploy.E002 is silenced."""
     written = make_copy(site()).shell(WRITES, env=local_environment)
 
     assert written.stdout == "2000 []\n", written.out
