@@ -163,7 +163,8 @@ def test_other_projects_do_not_affect_generation(tmp_path, environment):
     assert {path.name for path in out.iterdir()} == {"pyproject.toml", "my-site"}
     made = {path.name for path in (out / "my-site").iterdir()}
     assert made >= {".venv", "uv.lock", ".git"} | NOT_IN_GIT
-    assert not elsewhere.exists() and not (tmp_path / "venv").exists()
+    for name in ("elsewhere.sqlite3", "venv", "other.git"):
+        assert not (tmp_path / name).exists()
 
 
 def test_bootstrap_sets_up_a_clone_and_can_run_again(site, tmp_path, environment):

@@ -97,7 +97,8 @@ def check_kept(generated, folder, reason):
     assert generated.returncode == 0, generated.out
     assert "NOT VERIFIED: " in generated.stdout and reason in generated.stdout, generated.out
     assert "\nVerified" not in generated.stdout and "UNSAFE" not in generated.stdout
-    assert (folder / "my-site" / "manage.py").exists()
+    staged = run(["git", "diff", "--cached", "--name-only"], folder / "my-site").stdout
+    assert "manage.py" in staged.splitlines()
 
 
 @pytest.mark.parametrize("name", HARMLESS)

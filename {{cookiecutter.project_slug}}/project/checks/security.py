@@ -41,7 +41,7 @@ def check_secret_key(app_configs, **kwargs):
     repeats = any((key[:n] * len(key)).startswith(key) for n in range(1, len(key) // 2 + 1))
     # A random key has some 35 different steps from a character to the next, a pattern has few.
     steps = {ord(b) - ord(a) for a, b in zip(key, key[1:], strict=False)}
-    if repeats or len(steps) < 15 or re.search(r"\s|\$[({]", key):
+    if repeats or len(steps) < 15 or re.search(r"\s|^\$\(|\$\{", key):
         message = "SECRET_KEY is a pattern, or a command that was not run: it can be guessed."
         new_key = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
         hint = f"heroku config:set SECRET_KEY=… with the output of {new_key}"
