@@ -9,7 +9,7 @@ import re
 import pytest
 from support.client import HOST, HTTPS, Client
 from support.deployed import on_heroku
-from support.heroku import refusals
+from support.heroku import build_errors
 
 pytestmark = pytest.mark.slow
 
@@ -36,9 +36,9 @@ def test_the_buildpack_refuses(tmp_path, name, text, word):
     if text is None:
         (tmp_path / name).unlink()
 
-    (refused,) = refusals(tmp_path)
+    (error,) = build_errors(tmp_path)
 
-    assert word in refused
+    assert word in error
 
 
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])

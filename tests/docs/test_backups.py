@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 import pytest
 from support.client import HTTPS, Client
 from support.generated import QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, release, run
-from support.own_server import STAND_INS
+from support.own_server import FAKE_PROGRAMS
 from support.platforms import BLOCK
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
@@ -144,7 +144,7 @@ def test_a_restored_postgres_has_the_rows_of_the_backup(
 ):
     name = "my-site" if "own" in backup else "backups"
     environment = noted.production(DATABASE_URL=postgres.database(name))
-    bin = programs(tmp_path / "bin", systemctl="", runuser=STAND_INS["runuser"])
+    bin = programs(tmp_path / "bin", systemctl="", runuser=FAKE_PROGRAMS["runuser"])
     # The server's own is found, and its user known, by its Unix socket.
     own = {
         "PGHOST": "127.0.0.1",

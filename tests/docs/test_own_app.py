@@ -8,7 +8,7 @@ import pytest
 from support.client import PASSWORD, Client
 from support.generated import BIN, QUICK_STATIC_FILES, run
 from support.heroku import build
-from support.mover import NO_OBJECT_STORAGE, SHELL, TELL, Mover, commands, steps
+from support.mover import NO_OBJECT_STORAGE, PRINT_DATA, SHELL, Mover, commands, steps
 from support.router import https
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def test_an_old_site_moves_in_by_the_steps_of_the_page(mover, postgres, free_por
     assert re.search(r"^blog/tests.py \.\.\. ", said, re.MULTILINE), said
     assert "check --deploy: no issues (1 silenced)" in said
     assert mover.site.run("git", "status", "--porcelain").stdout == ""
-    assert mover.type(*SHELL, TELL) == there
+    assert mover.type(*SHELL, PRINT_DATA) == there
 
     # In production.
     folder = tmp_path / "heroku"
