@@ -1,4 +1,4 @@
-"""Guessed passwords: many at once, and a new name each time."""
+"""Login rate limiting when a client guesses many passwords at once, or a new name each time."""
 
 import statistics
 import threading
@@ -23,8 +23,8 @@ def guess(dyno, name, address="198.51.100.7"):
     return status_of(dyno, request, fields.encode(), seconds=60)
 
 
-def test_guesses_at_once(deployed, tell):
-    """Those that are on their way together are not counted yet."""
+def test_concurrent_guesses_are_limited(deployed, tell):
+    """More than ten may be evaluated, because guesses in flight are not counted yet."""
     dyno = deployed.dynos[0]
     with ThreadPoolExecutor(50) as pool:
         answers = [*pool.map(lambda _: guess(dyno, "ada", "198.51.100.8"), range(50))]
@@ -37,8 +37,8 @@ def test_guesses_at_once(deployed, tell):
 
 
 @pytest.mark.exotic
-def test_guesses_for_a_new_name_each_time(deployed, tell):
-    """By fifty connections from one address, while others come."""
+def test_guesses_for_new_names_are_limited(deployed, tell):
+    """Fifty connections from one address guess, while another client requests pages."""
     answers, enough = [], threading.Event()
 
     def attack(number):
