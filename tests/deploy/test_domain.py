@@ -1,4 +1,4 @@
-"""The site's own domain, by the line of docs/platforms/domain.md."""
+"""The redirects to the site's own domain, with the setting of docs/platforms/domain.md."""
 
 import re
 
@@ -9,7 +9,7 @@ from support.platforms import page
 pytestmark = pytest.mark.slow
 
 
-def test_all_addresses_lead_to_one_name(make_deployed, collect, serve, free_port):
+def test_all_hosts_redirect_to_one_domain(make_deployed, collect, serve, free_port):
     text = page("domain")
     site = make_deployed()
     collect(site)
@@ -23,7 +23,7 @@ def test_all_addresses_lead_to_one_name(make_deployed, collect, serve, free_port
     serve(site, *gunicorn, env=environment, port=free_port)
 
     def hops(host, **headers):
-        """Return the addresses that a browser is sent to, up to a page."""
+        """Yield the URLs of all redirects until the page."""
         front, scheme = Client(free_port, host), headers
         while True:
             status, answer, _ = front.get("/?a=b", **scheme)
