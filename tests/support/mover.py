@@ -154,10 +154,10 @@ class Mover:
             if file.name != without and file.parent.name != "migrations"
         ]
 
-    def move(self, left_out=None):
-        """Follow the page up to the move of the data, without the steps that match `left_out`."""
+    def move(self, skipped=None):
+        """Follow the page up to the move of the data, except the steps that match `skipped`."""
         for step in steps()[:11]:
-            if not left_out or not re.search(left_out, step):
+            if not skipped or not re.search(skipped, step):
                 self.do(step)
 
     def do(self, step):
