@@ -53,7 +53,7 @@ def receive(connection):
 
 
 def main(port, path, seconds, connections, certificate, *headers):
-    """Send a request over each of so many connections, and the next one after each response."""
+    """Send requests over each connection, one after the other, until the time is over."""
     lines = [f"GET {path} HTTP/1.1", *headers]
     request = "\r\n".join([*lines, "", ""]).encode()
     selector = DefaultSelector()

@@ -59,7 +59,7 @@ class Measured:
         assert done.returncode == 0, done.out
 
     def start(self, workers=2, **changes):
-        """Start the web line with so many workers, and return the Server when it responds."""
+        """Start the web line with `workers` workers; return the Server when it responds."""
         line = re.sub(r"--workers \d+", f"--workers {workers}", self.line)
         return Server(line, self.folder, self.environment | changes, workers)
 

@@ -67,7 +67,7 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_large_bodies_are_rejected(deployed, name, tell):
-    """The response is sent before the body is complete."""
+    """Check that the response is sent before the body is complete."""
     dyno = deployed.dynos[0]
     began = time.monotonic()
     status = status_of(dyno, *LARGE[name])
@@ -124,7 +124,7 @@ LINE = re.compile(r"[A-Z]{3,8} |\[\d{4}-|  |$")
 
 
 def test_clients_cannot_inject_log_lines(deployed):
-    """Neither into gunicorn's log nor into Django's; the access log has the path as it was sent."""
+    """Check the lines of gunicorn and Django; the access log has the path as it was sent."""
     dyno = deployed.dynos[0]
     lines = lines_of(dyno, lambda: [status_of(dyno, head(*it)) for it in FORGED])
 
@@ -140,7 +140,7 @@ def test_clients_cannot_inject_log_lines(deployed):
 
 
 def test_clients_cannot_inject_lines_into_a_custom_access_log(deployed):
-    """The format of this log includes the User-Agent header, which is the client's raw text."""
+    """Log the User-Agent header, which is the client's raw text."""
     arguments = "--access-logfile - --access-logformat '%(m)s %(a)s'"
     with deployed.alone(GUNICORN_CMD_ARGS=arguments) as dyno:
         agent = "User-Agent: x\x85ERROR forged\x9b2J"
@@ -149,7 +149,7 @@ def test_clients_cannot_inject_lines_into_a_custom_access_log(deployed):
     assert "GET x\\x85ERROR forged\\x9b2J" in lines, lines
 
 
-def test_the_request_id_of_the_router_is_kept(deployed):
+def test_request_id_of_the_router_is_kept(deployed):
     dyno = deployed.dynos[0]
     lines = lines_of(
         dyno, lambda: status_of(dyno, head("GET /nothing/", "X-Request-Id: Root=1-a/b+c:d"))

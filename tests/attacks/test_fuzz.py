@@ -200,7 +200,7 @@ def status_of(port, request):
 
 
 def statuses(deployed, examples):
-    """Send so many generated requests, and count the statuses of the responses."""
+    """Send `examples` generated requests, and count the statuses of the responses."""
     counts = Counter()
 
     @settings(

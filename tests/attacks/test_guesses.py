@@ -24,7 +24,7 @@ def guess(dyno, name, address="198.51.100.7"):
 
 
 def test_concurrent_guesses_are_limited(deployed, tell):
-    """More than ten may be evaluated, because guesses in flight are not counted yet."""
+    """Allow more than ten evaluated guesses, because guesses in flight are not counted yet."""
     dyno = deployed.dynos[0]
     with ThreadPoolExecutor(50) as pool:
         answers = [*pool.map(lambda _: guess(dyno, "ada", "198.51.100.8"), range(50))]
@@ -38,7 +38,7 @@ def test_concurrent_guesses_are_limited(deployed, tell):
 
 @pytest.mark.exotic
 def test_guesses_for_new_names_are_limited(deployed, tell):
-    """Fifty connections from one address guess, while another client requests pages."""
+    """Guess over fifty connections from one address, while another client requests pages."""
     answers, enough = [], threading.Event()
 
     def attack(number):
@@ -64,7 +64,11 @@ def test_guesses_for_new_names_are_limited(deployed, tell):
             attacker.result()
 
     evaluated = answers.count(200)
-    tell("new names by 50 connections", f"{evaluated} guesses of {len(answers)} evaluated")
-    tell("others' median meanwhile", f"{1000 * seconds:.0f} ms; {1000 * calm:.0f} ms without")
+    tell(
+        "guesses for new names, 50 connections", f"{evaluated} guesses of {len(answers)} evaluated"
+    )
+    tell(
+        "other client's median meanwhile", f"{1000 * seconds:.0f} ms; {1000 * calm:.0f} ms without"
+    )
     assert 49 <= evaluated <= 70
     assert seconds < 1

@@ -13,7 +13,7 @@ LOGIN = "/accounts/login/"
 
 
 def others(dyno, count=20):
-    """Send so many requests, and return how many get a response within a second."""
+    """Send `count` requests, and return how many get a response within a second."""
     return [responds_within_a_second(dyno) for _ in range(count)].count(True)
 
 
@@ -25,7 +25,7 @@ def test_clients_that_do_not_close_connections_delay_no_others(deployed, tell):
             stay.enter_context(connection).sendall(head("GET /healthz", "Connection: close"))
         answered = others(dyno)
 
-    tell("30 clients stay on a closed connection", f"others: {answered} of 20 answered")
+    tell("30 clients do not close a connection", f"{answered} of 20 other requests answered")
     assert answered == 20
 
 
@@ -79,10 +79,10 @@ def test_clients_that_become_idle_are_disconnected(deployed, tell, what):
         closed = sum(map(is_closed, connections))
         text = dyno.text()
 
-    tell(f"16 clients become idle: {what.__name__}", f"others wait {lasted:.0f} s")
+    tell(f"16 clients become idle: {what.__name__}", f"other clients wait {lasted:.0f} s")
     assert "Traceback" not in text
     assert closed == 16
-    if what is heads:  # for the others, Django or the kernel detects it
+    if what is heads:  # Django or the kernel detects the other clients
         assert text.count("A client fell silent, and was disconnected") == 16
 
 
@@ -96,4 +96,4 @@ def test_requests_succeed_with_3000_idle_connections(deployed, tell):
             assert time.monotonic() - began < 60
         lasted = time.monotonic() - began
 
-    tell("3,000 idle connections", f"others wait {lasted:.0f} s")
+    tell("3,000 idle connections", f"other clients wait {lasted:.0f} s")

@@ -1,3 +1,5 @@
+"""Fake command-line tools, which record their arguments."""
+
 import json
 import os
 

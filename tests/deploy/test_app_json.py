@@ -105,7 +105,7 @@ def test_schema_rejects_mistakes(render):
 @pytest.mark.slow
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
 def test_button_and_review_app_are_released_and_served(app, postgres, free_port, error_tracker):
-    """With only the config vars that app.json sets or asks for."""
+    """Set only the config vars that app.json sets or asks for."""
     made = app(error_tracker)
     given = {TOKEN[error_tracker]: made.config[TOKEN[error_tracker]]}
     database = postgres.database(f"button_{error_tracker}")
@@ -125,7 +125,7 @@ def test_button_and_review_app_are_released_and_served(app, postgres, free_port,
 @pytest.mark.exotic
 @pytest.mark.slow
 def test_heroku_ci_runs_the_tests(site, postgres, tmp_path):
-    """On the committed files, with the dev group, and with a Postgres without TLS.
+    """Run the test script on the committed files, with the dev group and a Postgres without TLS.
 
     The build is that of bin/test-compile of heroku-buildpack-python. The environment is that of its
     spec/hatchet/ci_spec.rb for uv, without PYTHONHOME, which does not apply to a .venv. The

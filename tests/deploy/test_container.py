@@ -27,7 +27,7 @@ def version(source):
 
 @pytest.fixture
 def image(site, tmp_path):
-    """Yield a Docker or Buildah, whose `source` is a clone of a Site with the page's files.
+    """Yield a Docker or a Buildah; its `source` is a clone of a Site with the page's files.
 
     Both FROM lines have the site's version of Python, as the page says.
     """

@@ -126,7 +126,7 @@ def test_pages_fail_fast_without_the_database_and_recover_with_it(deployed, load
 
 
 def test_connections_to_a_silent_database_time_out(deployed, load):
-    """Connecting fails after connect_timeout."""
+    """Check that connecting fails after connect_timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgres://ada@127.0.0.1:{silent.getsockname()[1]}/site?sslmode=disable"
         with (

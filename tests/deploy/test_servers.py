@@ -111,7 +111,7 @@ def test_server_serves_reports_and_stops(served, postgres, server, kind, respond
 
 
 def test_url_of_a_connection_pool_is_used_if_set(make_deployed):
-    """With the lines of “More requests” in servers.md."""
+    """Use the lines of “More requests” in servers.md."""
     old, new = re.search(r"in place of `(.+)`:\n\n```python\n(.+?)```", PAGE, re.DOTALL).groups()
     site = make_deployed()
     site.replace("project/settings.py", f"{old}\n", new)

@@ -169,7 +169,7 @@ def check_first_deploy(site, enter_site, environment, tracker, database, tmp_pat
 @pytest.mark.exotic
 @pytest.mark.parametrize("tool", ["uvx", "pipx run"])
 def test_printed_commands_work_in_the_users_shell(folder, newcomer, tool):
-    """The command to answer again, and the next steps before and after the folder has moved."""
+    """Run the command to answer again, and the next steps before and after the folder moves."""
     start = re.search(f"`({tool} cookiecutter gh:org/template)`", (ROOT / "README.md").read_text())
     newcomer["PATH"] += f":{BIN}" if tool != "uvx" else ""
     rejected = ["bash", "-c", f"{start[1]} --no-input project_slug=No!"]

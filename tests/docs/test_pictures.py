@@ -1,4 +1,4 @@
-"""The pictures in README.md and docs: `make pictures` makes them, test_walk.py compares text."""
+"""The pictures in README.md and docs, which `make pictures` creates; test_walk.py checks a text."""
 
 from pictures import PAGES, PICTURES
 from support.generated import ROOT

@@ -38,7 +38,7 @@ def seconds_to_fail(failing):
 @pytest.mark.parametrize("kind", ["rollbar", "sentry"])
 @pytest.mark.parametrize("mode", ["hanging", "refusing", "413", "429", "500", "503"])
 def test_tracker_that_is_down_delays_no_response(failing_site, kind, mode):
-    """The log has at most three lines about it."""
+    """Cause three errors. The log must have at most three lines about the tracker."""
     with FakeTracker(kind, mode) as tracker:
         failing = failing_site(tracker)
         seconds = [seconds_to_fail(failing) for _ in range(3)]
@@ -57,7 +57,7 @@ def test_tracker_that_is_down_delays_no_response(failing_site, kind, mode):
 @pytest.mark.parametrize("kind", ["rollbar", "sentry"])
 @pytest.mark.parametrize("mode", ["hanging", "ok"])
 def test_burst_of_errors_is_rate_limited(failing_site, kind, mode):
-    """Eight clients at once cause an error a hundred times each."""
+    """Cause 800 errors by eight clients at once, and count items and threads."""
     with FakeTracker(kind, mode) as tracker:
         failing = failing_site(tracker)
         began = time.monotonic()

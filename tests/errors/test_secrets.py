@@ -125,7 +125,7 @@ def test_default_client_sends_most_secrets(failing_site, serve, database, kind):
 def test_data_in_exception_texts_is_sent_only_with_full_text(
     failing_site, serve, database, kind, full_text
 ):
-    """By default, only the first line of a text is sent, without the data that it quotes."""
+    """Check that, by default, only the first line is sent, without the data that it quotes."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.site.replace(

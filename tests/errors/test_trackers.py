@@ -65,7 +65,7 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sys_exit_and_broken_streams_are_reported_and_end_no_worker(failing_site, serve, kind):
-    """Each causes one item and one line with the request ID; the next request succeeds."""
+    """Check that each causes one item and one log line, and that the next request succeeds."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables["HEROKU_BUILD_COMMIT"] = "built"
@@ -88,8 +88,8 @@ def test_sys_exit_and_broken_streams_are_reported_and_end_no_worker(failing_site
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_crashes_outside_of_views_are_reported_once(failing_site, serve, kind):
-    """In a thread, a task and a command; also reports that the owner's code sends."""
+def test_crashes_in_threads_tasks_and_commands_are_reported_once(failing_site, serve, kind):
+    """Check also what the owner's code logs and reports itself."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.start(serve)
@@ -132,7 +132,7 @@ def test_large_texts_are_cut_and_failing_texts_replaced(failing_site, serve, kin
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_burst_of_one_error_does_not_hide_others(failing_site, serve, kind):
-    """Two hundred errors in one place, then one error in each of two others."""
+    """Cause 200 errors in one place, then one error in each of two others."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables["HEROKU_BUILD_COMMIT"] = "built"

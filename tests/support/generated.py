@@ -191,7 +191,7 @@ def copy_template(folder):
 
 
 def only(tmp_path, *programs):
-    """Return a folder that contains only links to these programs."""
+    """Create a folder that contains only links to these programs, and return it."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for program in programs:

@@ -22,7 +22,7 @@ VERSION = r"(0|[1-9]\d*)\.(0|[1-9]\d*)(\.(0|[1-9]\d*))?"
 READ_ONLY = """
 [ $UID != 0 ] || { mount --bind "$HOME" "$HOME" && mount -o remount,ro,bind "$HOME"; } || exit 98
 cd "$HOME"
-if touch written 2>/dev/null; then echo "The build can be written to."; exit 97; fi
+if touch written 2>/dev/null; then echo "The build is writable."; exit 97; fi
 exec bash -c "$LINE"
 """
 

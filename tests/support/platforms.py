@@ -37,7 +37,7 @@ http {{
 
 
 def page(name):
-    """Return the text of a platform's page; the deployment checks reject its example of a token."""
+    """Return the text of a page, with a token that the deployment checks accept."""
     text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     return text.replace("your-token", "my-own-token")
 

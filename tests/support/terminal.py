@@ -12,7 +12,7 @@ import struct
 import termios
 import time
 
-SECONDS = 120  # the timeout for the program
+SECONDS = 120  # timeout for the program
 
 
 def in_terminal(command, cwd, env, answers=(), columns=80):
@@ -34,7 +34,7 @@ def in_terminal(command, cwd, env, answers=(), columns=80):
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     with contextlib.suppress(OSError), open(terminal, "rb+", buffering=0) as opened:
         while select.select([opened], [], [], max(0, until - time.monotonic()))[0]:
-            seen += decode(opened.read(1024))  # the end of the output is an OSError
+            seen += decode(opened.read(1024))  # at the end of the output, read() raises OSError
             if answers and plain(seen).endswith(": "):
                 opened.write(f"{answers.pop(0)}\n".encode())
         os.kill(process, signal.SIGKILL)

@@ -40,7 +40,10 @@ def osv():
 
 
 def test_commands_after_the_first_deploy_succeed(own_copy, osv):
-    """Except Heroku's, and with only the tools of .venv. The new app gets a test that logs in."""
+    """Run all commands except Heroku's, with only the tools of .venv.
+
+    The new app gets a test that logs in.
+    """
     changed, environment = own_copy
 
     def typed(command):
@@ -100,7 +103,7 @@ def test_ci_passes_and_fails_with_an_unsafe_setting(site, make_copy, environment
 
 
 def test_dev_package_in_installed_apps_fails_bootstrap_and_ci(own_copy):
-    """Both keep the installed packages."""
+    """Check also that both keep the installed packages."""
     changed, environment = own_copy
     added = changed.run("uv", "add", "--quiet", "--dev", "django-debug-toolbar", env=environment)
     assert added.returncode == 0, added.out
@@ -122,7 +125,7 @@ def test_dev_package_in_installed_apps_fails_bootstrap_and_ci(own_copy):
 
 @pytest.mark.exotic
 def test_environment_works_after_the_project_folder_moves(own_copy):
-    """bootstrap.py replaces an environment that is not relocatable with one that is."""
+    """Check that bootstrap.py replaces an environment that is not relocatable."""
     own, environment = own_copy
     python = own.python.resolve()
     shutil.rmtree(own.path / ".venv")

@@ -54,7 +54,7 @@ def test_site_passes_its_tests_with_moved_middleware_mixin(make_own_copy, error_
 @pytest.mark.weekly
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry", "none"])
 def test_site_passes_tests_and_checks_with_the_next_django(make_own_copy, error_tracker, tell):
-    """With a pre-release, if there is one."""
+    """Use a pre-release if there is one."""
     changed, environment = make_own_copy(error_tracker)
 
     def typed(*command):

@@ -67,8 +67,8 @@ CONFLICTS = {"2.0.0rc1": {"README.md", "pyproject.toml"}}
 def terminal(environment, tmp_path):
     """Return a function that runs a command, checks that it succeeds, and returns its output.
 
-    cruft renders for comparisons in TMPDIR, and the tests' sites are elsewhere. The hook uses this to
-    tell them apart.
+    cruft renders for comparisons in TMPDIR, and the tests' sites are elsewhere: the hook tells them
+    apart by this.
     """
     environment["TMPDIR"] = str(tmp_path / "scratch")
     (tmp_path / "scratch").mkdir()
@@ -240,7 +240,7 @@ def test_versions_are_recorded_and_the_newest_is_documented():
 def test_update_from_each_version_matches_a_new_site(
     site, terminal, template, tmp_path, version, its_commit
 ):
-    """The new site has the same changes of its owner.
+    """Compare an updated site with a new one, in which the owner has made the same changes.
 
     If template and owner changed the same lines, the update has both, and bootstrap.py names the
     files.
