@@ -27,25 +27,26 @@ def test_concurrent_guesses_are_limited(deployed, tell):
     """Allow more than ten evaluated guesses, because guesses in flight are not counted yet."""
     dyno = deployed.dynos[0]
     with ThreadPoolExecutor(50) as pool:
-        answers = [*pool.map(lambda _: guess(dyno, "ada", "198.51.100.8"), range(50))]
+        statuses = [*pool.map(lambda _: guess(dyno, "ada", "198.51.100.8"), range(50))]
 
     tell(
-        "50 guesses at once for a name", f"{answers.count(200)} evaluated, {answers.count(429)} not"
+        "50 guesses at once for a name",
+        f"{statuses.count(200)} evaluated, {statuses.count(429)} not",
     )
-    assert 9 <= answers.count(200) <= 17
-    assert answers.count(200) + answers.count(429) == 50
+    assert 9 <= statuses.count(200) <= 17
+    assert statuses.count(200) + statuses.count(429) == 50
 
 
 @pytest.mark.exotic
 def test_guesses_for_new_names_are_limited(deployed, tell):
     """Guess over fifty connections from one address, while another client requests pages."""
-    answers, enough = [], threading.Event()
+    statuses, enough = [], threading.Event()
 
     def attack(number):
         count = 0
         while not enough.is_set():
             count += 1
-            answers.append(guess(dyno, f"name{number}-{count}"))
+            statuses.append(guess(dyno, f"name{number}-{count}"))
 
     def request(_):
         began = time.monotonic()
@@ -56,16 +57,16 @@ def test_guesses_for_new_names_are_limited(deployed, tell):
         calm = statistics.median(map(request, range(50)))
         attackers = [pool.submit(attack, number) for number in range(50)]
         try:
-            wait_until(lambda: len(answers) >= 100, 60)  # the first fifty are evaluated
+            wait_until(lambda: len(statuses) >= 100, 60)  # the first fifty are evaluated
             seconds = statistics.median(map(request, range(50)))
         finally:
             enough.set()
         for attacker in attackers:
             attacker.result()
 
-    evaluated = answers.count(200)
+    evaluated = statuses.count(200)
     tell(
-        "guesses for new names, 50 connections", f"{evaluated} guesses of {len(answers)} evaluated"
+        "guesses for new names, 50 connections", f"{evaluated} guesses of {len(statuses)} evaluated"
     )
     tell(
         "other client's median meanwhile", f"{1000 * seconds:.0f} ms; {1000 * calm:.0f} ms without"

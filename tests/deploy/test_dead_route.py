@@ -99,19 +99,19 @@ def test_requests_fail_within_seconds_when_the_route_dies(
             ip(f"route add blackhole {SITE}/32")
             # One request for each thread of both workers.
             with ThreadPoolExecutor(8) as clients:
-                answers = [*clients.map(get, ["/readyz"] * 8)]
+                responses = [*clients.map(get, ["/readyz"] * 8)]
             ip(f"route delete blackhole {SITE}/32")
             wait_for("/readyz")
             assert {get("/readyz")[0] for _ in range(8)} == {200}
         finally:
             web.terminate()
 
-    times = sorted(seconds for _, seconds in answers)
+    times = sorted(seconds for _, seconds in responses)
     record_property("fault", {
         "fault": "the route to the database dies", "sent": 8, "answered": 8, "failed": 0,
         "slowest": times[-1],
     })  # fmt: skip
-    assert {status for status, _ in answers} == {503}
+    assert {status for status, _ in responses} == {503}
     # The kernel chooses the worker. If a worker gets more than four requests, the others wait for
     # its threads, and then for one more attempt to connect, which takes 3 seconds.
     assert times[3] < 10 and times[-1] < 13

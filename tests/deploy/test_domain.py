@@ -26,13 +26,13 @@ def test_all_hosts_redirect_to_one_domain(make_deployed, collect, serve, free_po
         """Yield the URLs of all redirects until the page."""
         front, scheme = Client(free_port, host), headers
         while True:
-            status, answer, _ = front.get("/?a=b", **scheme)
+            status, received, _ = front.get("/?a=b", **scheme)
             if status == 200:
                 return
             assert status == 301
-            yield answer["Location"]
+            yield received["Location"]
             scheme = HTTPS
-            front.host = re.fullmatch(r"https://([\w.]+)/\?a=b", answer["Location"])[1]
+            front.host = re.fullmatch(r"https://([\w.]+)/\?a=b", received["Location"])[1]
 
     one = "https://www.example.com/?a=b"
     assert list(hops("www.example.com", **HTTPS)) == []

@@ -92,10 +92,10 @@ def test_request_in_flight_at_sigterm_gets_a_response(deployed):
         os.killpg(dyno.process.pid, signal.SIGTERM)
         time.sleep(1)
         connection.sendall(body[10:])
-        answer = connection.recv(100)
+        response = connection.recv(100)
         code = dyno.process.wait(5)
 
-    assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")  # the form has no CSRF token
+    assert response.startswith(b"HTTP/1.1 403 Forbidden\r\n")  # the form has no CSRF token
     assert code == 0
 
 
@@ -166,11 +166,11 @@ def test_requests_wait_for_a_database_that_only_acknowledges(deployed, postgres,
         try:
             waiting = [clients.submit(get) for _ in range(8)]
             time.sleep(12)
-            assert not any(answer.done() for answer in waiting)
+            assert not any(response.done() for response in waiting)
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        assert {answer.result()[0] for answer in waiting} == {200}
+        assert {response.result()[0] for response in waiting} == {200}
         slowest = time.monotonic() - began
     counts = {"sent": 8, "answered": 8, "failed": 0, "slowest": slowest}
     record_property("fault", {"fault": "the database acknowledges only"} | counts)

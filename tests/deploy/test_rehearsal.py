@@ -108,8 +108,8 @@ def test_responses_to_a_client(deployed):
         ("/healthz", "10.0.0.1", 200, "ok"),
         ("/readyz", "10.0.0.1", 200, "ok"),
     ):
-        answer = client.get(path, Host=host)
-        assert answer[0] == status and words in answer[2]
+        response = client.get(path, Host=host)
+        assert response[0] == status and words in response[2]
 
 
 def test_static_files_are_hashed_immutable_and_compressed(deployed):

@@ -76,12 +76,12 @@ def clone(site, folder):
 
 def check_pages(front, **headers):
     """Check the home page, its style sheet, and that an unknown host is rejected."""
-    status, answer, page = front.get("/", **headers)
+    status, received, page = front.get("/", **headers)
     assert status == 200 and "<h1>My Site</h1>" in page
-    assert answer["Strict-Transport-Security"].startswith("max-age=3600")
+    assert received["Strict-Transport-Security"].startswith("max-age=3600")
     stylesheet = re.search(r'href="(/static/.+?\.[0-9a-f]{12}\.css)"', page)[1]
-    status, answer, _ = front.get(stylesheet, **headers)
-    assert status == 200 and "immutable" in answer["Cache-Control"]
+    status, received, _ = front.get(stylesheet, **headers)
+    assert status == 200 and "immutable" in received["Cache-Control"]
     assert front.get("/", **headers | {"Host": "stranger.example.org"})[0] == 400
 
 
@@ -93,8 +93,8 @@ def check_limit(front, forged, **headers):
 
 
 def check_http_goes_to_https(front, **headers):
-    status, answer, _ = front.get("/", **headers)
-    assert (status, answer["Location"]) == (301, f"https://{front.host}/")
+    status, received, _ = front.get("/", **headers)
+    assert (status, received["Location"]) == (301, f"https://{front.host}/")
 
 
 def certificate(path):
