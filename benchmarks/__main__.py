@@ -1,8 +1,9 @@
-"""Measures a generated site beside plain startproject, in one run: make benchmark
+"""Compares a generated site with plain startproject, in one run: make benchmark
 
-What is compared takes turns, so that a machine that changes its speed does so for both. Quoted are
-medians, and the median of the turns' ratios. CPU is what the kernel's accounts say; requests in a
-second depend on who else uses the machine. The tables go into docs/benchmarks.md.
+The two sites are measured alternately, so that a change in the machine's speed affects both. The
+tables have medians, and the median of the ratios. CPU is the CPU time that the kernel reports.
+Responses in a second also depend on other load on the machine. The tables go into
+docs/benchmarks.md.
 """
 
 import os
@@ -22,7 +23,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def table(title, columns, rows):
-    """Print rows as a table, each as it comes; return it as Markdown."""
+    """Print each row of a table when it is measured; return the table as Markdown."""
     print(f"\n{title}: {' | '.join(columns)}", flush=True)
     lines = [f"## {title}", "", f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for row in rows:

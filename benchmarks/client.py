@@ -1,10 +1,10 @@
-"""Clients in a process of their own, whose connections stay open where the server keeps them.
+"""Sends requests over several connections, which stay open if the server keeps them alive.
 
     python client.py PORT PATH SECONDS CONNECTIONS CERTIFICATE [HEADER ...]
 
-CERTIFICATE is that of a server which wants TLS, else empty; each HEADER is like "Name: value". Prints, as
-JSON, how many answers came, how many of them were errors, and in how many seconds. One thread, and
-next to nothing done for each answer: whoever measures takes part of the machine that is measured.
+CERTIFICATE is that of a server with TLS, otherwise empty. Each HEADER is like "Name: value". Prints
+a JSON list: the number of responses, the number of errors, and the seconds. The client has one
+thread and does little for each response, because it uses the CPU of the machine that is measured.
 """
 
 import json
@@ -31,52 +31,54 @@ def connect(port, certificate):
 def read(connection):
     part = connection.recv(65536)
     if not part:
-        raise ConnectionError("The server closed a connection in the middle of an answer.")
+        raise ConnectionError("The server closed a connection in the middle of a response.")
     return part
 
 
 def receive(connection):
-    """Return the status of an answer, and whether the server closes its connection after it."""
-    answer = read(connection)
-    while (end := answer.find(b"\r\n\r\n")) < 0:
-        answer += read(connection)
-    head = answer[:end]
+    """Read a response; return its status, and whether the server closes the connection."""
+    response = read(connection)
+    while (end := response.find(b"\r\n\r\n")) < 0:
+        response += read(connection)
+    head = response[:end]
     length = LENGTH.search(head)
     if not length:
-        raise ConnectionError("An answer has no Content-Length: this client cannot tell its end.")
-    left = int(length[1]) + end + 4 - len(answer)
+        raise ConnectionError(
+            "A response has no Content-Length, so this client cannot find its end."
+        )
+    left = int(length[1]) + end + 4 - len(response)
     while left > 0:
         left -= len(read(connection))
     return int(head[9:12]), CLOSES.search(head)
 
 
 def main(port, path, seconds, connections, certificate, *headers):
-    """Have each of so many connections ask, and ask again when it has been answered."""
+    """Send requests over each connection, one after the other, until the time is over."""
     lines = [f"GET {path} HTTP/1.1", *headers]
     request = "\r\n".join([*lines, "", ""]).encode()
     selector = DefaultSelector()
 
-    def ask():
+    def open_connection():
         connection = connect(int(port), certificate)
         selector.register(connection, EVENT_READ)
         connection.sendall(request)
 
     began = time.monotonic()
     for _ in range(int(connections)):
-        ask()
-    answers = errors = 0
+        open_connection()
+    responses = errors = 0
     while time.monotonic() - began < float(seconds):
         for key, _ in selector.select(1):
             status, closed = receive(key.fileobj)
-            answers += 1
+            responses += 1
             errors += status >= 400
             if closed:
                 selector.unregister(key.fileobj)
                 key.fileobj.close()
-                ask()
+                open_connection()
             else:
                 key.fileobj.sendall(request)
-    print(json.dumps([answers, errors, time.monotonic() - began]))
+    print(json.dumps([responses, errors, time.monotonic() - began]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured of a generated site beside plain startproject: each function yields rows."""
+"""Measurements of a generated site and of plain startproject: most functions yield table rows."""
 
 import json
 import re
@@ -30,12 +30,12 @@ START = ["", "plain", "ours", "ratio", "wanted"]
 IMPORTS = ["packages", "plain", "ours"]
 BALANCE = ["run", "busiest worker's share of CPU, 16 kept connections", "wanted"]
 LOADS = ["idle", "after empty answers", "after pages and logins"]
-# What is imported for the tracker's sake.
+# Packages that are imported for the tracker.
 OF_TRACKER = {"rollbar", "requests", "urllib3", "certifi", "charset_normalizer", "idna", "six"}
 
 
 def send_requests(port, path, seconds=SECONDS, connections=16, certificate=""):
-    """Have a port asked for so long, by wrk where it is installed; return answers, and seconds."""
+    """Send requests to a port, by wrk if it is installed; return the responses and the seconds."""
     client = by_wrk if WRK else by_ours
     sent, errors, seconds = client(port, path, seconds, connections, certificate)
     assert errors == (sent if path == "/failing/" else 0), f"{path}: {errors} errors of {sent}"
@@ -43,14 +43,14 @@ def send_requests(port, path, seconds=SECONDS, connections=16, certificate=""):
 
 
 def by_ours(*arguments):
-    """Have client.py ask; return answers, how many of them were errors, and seconds."""
+    """Send requests by client.py; return the responses, the errors and the seconds."""
     done = run([sys.executable, CLIENT, *arguments, *HEADERS], CLIENT.parent)
     assert done.returncode == 0, done.out
     return json.loads(done.stdout)
 
 
 def by_wrk(port, path, seconds, connections, certificate):
-    """Have wrk ask; return the same."""
+    """Send requests by wrk; return the responses, the errors and the seconds."""
     headers = [word for header in HEADERS for word in ("-H", header)]
     scheme = "https" if certificate else "http"
     url = f"{scheme}://127.0.0.1:{port}{path}"
@@ -62,20 +62,20 @@ def by_wrk(port, path, seconds, connections, certificate):
 
 
 def load(server, path, seconds=SECONDS):
-    """Have a server asked for so long; return CPU in µs a request, and requests a second."""
+    """Send requests to a server; return the CPU time per request in µs, and requests per second."""
     before = server.all_cpu()
     sent, seconds = send_requests(server.port, path, seconds)
     return (server.all_cpu() - before) / sent * 1e6, sent / seconds
 
 
 def take_turns(first, second):
-    """Call two functions in turn; return the medians of both, and the median of their ratios."""
+    """Call two functions alternately; return both medians, and the median of their ratios."""
     turns = [(first(), second()) for _ in range(TURNS)]
     return *(median(turn[n] for turn in turns) for n in (0, 1)), median(b / a for a, b in turns)
 
 
 def generation(folder, python):
-    """The hook's work, and the same steps by hand: rendering, `uv sync`, `check --deploy`."""
+    """Time generation by hand and with the hook: rendering, `uv sync`, `check --deploy`."""
     environment = environment_in(folder)
     places = (folder / f"generated-{number}" for number in range(100))
 
@@ -111,13 +111,13 @@ def generation(folder, python):
 
 
 def hashed(site):
-    """Return the address of one of the admin's style sheets, by its hashed name."""
+    """Return the path of one of the admin's style sheets, with its hashed name."""
     manifest = json.loads((site.folder / "staticfiles" / "staticfiles.json").read_text())
     return "/static/" + manifest["paths"]["admin/css/base.css"]
 
 
 def requests(base, static, ours, none):
-    """The CPU and the rate of requests; the tracker of the failing ones takes them and is silent."""
+    """Measure the CPU time and the rate of requests; while requests fail, the tracker hangs."""
     with ExitStack() as stack, FakeTracker("rollbar", "hanging") as tracker:
 
         def start(site, **changes):
@@ -127,14 +127,14 @@ def requests(base, static, ours, none):
         plain, mine = start(base), start(ours)
         plain_logged, mine_logged = start(base, **logged), start(ours, **logged)
         with_static, without = start(static), start(none)
-        told = start(ours, **tracker.variables)
+        tracked = start(ours, **tracker.variables)
         for name, first, first_path, second, path, cpu_bound, rate_bound in (
             ("an empty answer", plain, "/empty/", mine, "/empty/", "≤ 1.20", ""),
             ("the same, access log on", plain_logged, "/empty/", mine_logged, "/empty/", "", ""),
             ("a page with one query", plain, "/page/", mine, "/page/", "≤ 0.60", "≥ 5.00"),
             ("the admin's login", plain, "/admin/login/", mine, "/admin/login/", "", ""),
             ("a static file, WhiteNoise in both", with_static, hashed(static), mine, hashed(ours), "", "≥ 1.00"),
-            ("an error, tracker hanging; none in plain's place", without, "/failing/", told, "/failing/", "≤ 2.00", ""),
+            ("an error, tracker hanging; none in plain's place", without, "/failing/", tracked, "/failing/", "≤ 2.00", ""),
         ):  # fmt: skip
             load(first, first_path, 1)  # warm
             load(second, path, 1)
@@ -147,7 +147,7 @@ def requests(base, static, ours, none):
 
 
 def waiting(base, ours):
-    """Answers in a second of a page that waits 100 ms for the database, also beside slow clients."""
+    """Measure the rate of a page that waits 100 ms for the database, also with slow clients."""
     with base.start() as plain, ours.start() as mine:
 
         def rate(server):
@@ -165,7 +165,7 @@ def waiting(base, ours):
 
 @contextmanager
 def slow_clients(port, clients=2):
-    """Have clients send a form to a server, a byte every tenth of a second."""
+    """Run clients that send a form to a server, a byte every tenth of a second."""
     head = ["POST /admin/login/ HTTP/1.1", *HEADERS, "Content-Length: 1000"]
     head += ["Content-Type: application/x-www-form-urlencoded", "", ""]
     stopped = threading.Event()
@@ -188,7 +188,7 @@ def slow_clients(port, clients=2):
 
 
 def start(base, ours, none):
-    """Seconds to the first answer, and memory of all processes: what is shared is divided."""
+    """Measure the seconds to the first response, and the memory (PSS) of all processes."""
 
     def boot(site):
         with site.start() as server:
@@ -207,7 +207,7 @@ def start(base, ours, none):
 
 
 def memory(site, workers):
-    """Return MiB at the start, and after more and more of the site has been asked for: LOADS."""
+    """Return the memory in MiB after each of LOADS."""
     with site.start(workers) as server:
         rows = [server.memory()]
         for paths in (["/empty/"], ["/page/", "/admin/login/"]):
@@ -218,7 +218,7 @@ def memory(site, workers):
 
 
 def imports(base, ours):
-    """Milliseconds that each package takes to import, as django.setup() and urls import it."""
+    """Measure how long django.setup() and the URLconf take to import each package."""
 
     def split(site):
         code = "import django; django.setup(); from django.urls import get_resolver; get_resolver().url_patterns"
@@ -246,7 +246,7 @@ def kind(package):
 
 
 def balance(ours):
-    """How evenly two workers share what comes by connections that are kept, in six runs."""
+    """Measure how evenly two workers share the load of kept-alive connections, in six runs."""
     for number in range(1, 7):
         with ours.start() as server:
             before = {pid: server.cpu(pid) for pid in server.workers()}

@@ -1,4 +1,4 @@
-"""How a site grows: memory with workers, connections with all that multiplies, answers with dynos.
+"""How a site scales: memory with workers, connections with threads, responses with dynos.
 
 Each function returns rows of numbers, for a table and for a plot.
 """
@@ -20,14 +20,14 @@ ANSWERS = ["dynos", "answers in a second"]
 
 
 def memories(base, ours):
-    """MiB after load, by workers."""
+    """Measure the memory in MiB after load, by workers."""
     return [
         [workers, memory(base, workers)[-1], memory(ours, workers)[-1]] for workers in (1, 2, 4, 8)
     ]
 
 
 def connections(ours, postgres):
-    """Connections that the database counts when all threads have wanted one."""
+    """Count the database connections after each thread has opened one."""
     rows = []
     count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{ours.database}'"
     for dynos, workers in ((1, 1), (1, 2), (1, 4), (2, 2), (3, 2), (2, 4)):
@@ -41,7 +41,7 @@ def connections(ours, postgres):
 
 
 def answers(ours):
-    """Answers in a second to clients of a page that waits for the database, behind the router."""
+    """Measure the rate of a page that waits for the database, behind the router, by dynos."""
     rows = []
     for dynos in (1, 2, 3):
         with ExitStack() as stack, TemporaryDirectory() as folder:
@@ -53,7 +53,7 @@ def answers(ours):
 
 
 def plot(memories, connections, answers, path):
-    """Draw the three into an SVG that is the same for the same numbers."""
+    """Plot the three results as an SVG, which is the same for the same numbers."""
     matplotlib.rcParams |= {"svg.hashsalt": "growth", "font.size": 9, "axes.spines.top": False,
                             "axes.spines.right": False}  # fmt: skip
     figure, axes = pyplot.subplots(1, 3, figsize=(11, 3.2), layout="constrained")

@@ -1,7 +1,8 @@
-"""Counts the instructions that each protection takes of an empty answer: make protections
+"""Counts the instructions that each protection adds to an empty response: make protections
 
-Callgrind counts those of Django, in one thread, so that neither the machine nor who else uses it
-matters. Prints the table of docs/decisions.md, "What it costs". Needs valgrind, and some minutes.
+Callgrind counts Django's instructions in one thread, so the result does not depend on the speed or
+load of the machine. Prints the table of docs/decisions.md, "What it costs". Requires valgrind, and
+takes some minutes.
 """
 
 import os
@@ -15,8 +16,8 @@ from sites import HOST, generated, plain
 from support.generated import forget_other_sites, run, unused_port
 from support.postgres import Postgres
 
-FEW, MANY = 20, 220  # requests: the difference leaves out what the start takes
-# What is left out: nothing, or the middleware of that name, or HSTS.
+FEW, MANY = 20, 220  # requests: the difference excludes the start
+# What is left out: nothing, the middleware with that name, or HSTS.
 LEFT_OUT = [
     "nothing",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -28,7 +29,7 @@ LEFT_OUT = [
     "project.middleware.crashes",
     "project.middleware.body_limit",
 ]
-ASK = f"""
+SEND_REQUESTS = f"""
 import io, sys
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
@@ -49,10 +50,12 @@ for _ in range(count):
 
 
 def instructions(site, left_out, count):
-    """Return how many instructions the start and `count` empty answers take."""
+    """Return the number of instructions of the start and of `count` empty responses."""
     callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     environment = site.environment | {"PYTHONHASHSEED": "0"}
-    done = run([*callgrind, site.python, "-c", ASK, left_out, count], site.folder, environment)
+    done = run(
+        [*callgrind, site.python, "-c", SEND_REQUESTS, left_out, count], site.folder, environment
+    )
     assert done.returncode == 0, done.out
     return int(re.search(r"Collected : (\d+)", done.stderr)[1])
 
@@ -65,19 +68,21 @@ def main():
         ours = generated(folder / "ours", postgres, "rollbar")
         base = plain(folder / "plain", ours.python, postgres)
         for site in (base, ours):  # so that no counted run compiles a module
-            done = run([site.python, "-c", ASK, "nothing", 1], site.folder, site.environment)
+            done = run(
+                [site.python, "-c", SEND_REQUESTS, "nothing", 1], site.folder, site.environment
+            )
             assert done.returncode == 0, done.out
-        asked = [(base, "nothing"), *((ours, name) for name in LEFT_OUT)]
+        runs = [(base, "nothing"), *((ours, name) for name in LEFT_OUT)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            few = pool.map(lambda what: instructions(*what, FEW), asked)
-            many = pool.map(lambda what: instructions(*what, MANY), asked)
-            answer = [(b - a) / (MANY - FEW) for a, b in zip(few, many, strict=True)]
+            few = pool.map(lambda what: instructions(*what, FEW), runs)
+            many = pool.map(lambda what: instructions(*what, MANY), runs)
+            counts = [(b - a) / (MANY - FEW) for a, b in zip(few, many, strict=True)]
     finally:
         postgres.remove()
         shutil.rmtree(folder)
-    print(f"plain: {answer[0]:,.0f}\nours: {answer[1]:,.0f}, of which")
-    for name, without in zip(LEFT_OUT[1:], answer[2:], strict=True):
-        print(f"  {name}: {answer[1] - without:,.0f}")
+    print(f"plain: {counts[0]:,.0f}\nours: {counts[1]:,.0f}, of which")
+    for name, without in zip(LEFT_OUT[1:], counts[2:], strict=True):
+        print(f"  {name}: {counts[1] - without:,.0f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The sites that are compared: plain startproject, and what the template generates."""
+"""The sites that are compared: plain startproject, and a generated one."""
 
 import itertools
 import os
@@ -15,10 +15,10 @@ from support.generated import cookiecutter, environment_in, procfile, run, unuse
 HERE = Path(__file__).resolve().parent
 HOST = "www.example.com"
 NUMBERS = itertools.count()
-TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in the kernel's accounts
+TICKS = os.sysconf("SC_CLK_TCK")  # the kernel's units of CPU time in a second
 PAGE = "<!doctype html>\n<title>Page</title>\n<h1>{{ person.username }}</h1>\n"
 PLAIN_LINE = "gunicorn project.wsgi --workers 2 --log-file -"
-# What a reader of the chapter changes in the settings of startproject, at the least.
+# The least that must be changed in the settings of startproject to deploy it.
 PLAIN_SETTINGS = """
 import environ
 DEBUG = False
@@ -49,7 +49,7 @@ class Measured:
         self.environment |= environment
 
     def prepare(self):
-        """Migrate, and add ada."""
+        """Migrate the database, and create the user ada."""
         self.manage("migrate", "--noinput")
         self.manage("createsuperuser", "--noinput", "--username=ada", "--email=ada@example.com")
         return self
@@ -59,13 +59,13 @@ class Measured:
         assert done.returncode == 0, done.out
 
     def start(self, workers=2, **changes):
-        """Start its line with so many workers, and return the Server when it answers."""
+        """Start the web line with `workers` workers; return the Server when it responds."""
         line = re.sub(r"--workers \d+", f"--workers {workers}", self.line)
         return Server(line, self.folder, self.environment | changes, workers)
 
 
 def plain(folder, python, postgres, settings=""):
-    """Make a Measured site with startproject."""
+    """Create a Measured site with startproject."""
     folder.mkdir()
     done = run([python, "-m", "django", "startproject", "project", folder], folder)
     assert done.returncode == 0, done.out
@@ -83,7 +83,7 @@ def plain(folder, python, postgres, settings=""):
 
 
 def generated(folder, postgres, error_tracker):
-    """Make a Measured site with the template, as its Procfile has it."""
+    """Create a Measured site from the template, with the web line of its Procfile."""
     folder.mkdir()
     done = cookiecutter(folder, environment_in(folder), f"error_tracker={error_tracker}")
     assert done.returncode == 0, done.out
@@ -103,7 +103,7 @@ def generated(folder, postgres, error_tracker):
 
 
 class Server:
-    """A running site, and what the kernel knows of its processes."""
+    """A running site, with the CPU time and memory of its processes."""
 
     def __init__(self, line, folder, environment, workers):
         self.port = unused_port()
@@ -117,7 +117,7 @@ class Server:
             stderr=self.log,
             start_new_session=True,
         )
-        while not self.answers():
+        while not self.responds():
             assert self.process.poll() is None, (folder / "server.log").read_text()
             time.sleep(0.01)
         self.boot = time.monotonic() - began
@@ -132,7 +132,7 @@ class Server:
         self.process.wait(40)
         self.log.close()
 
-    def answers(self):
+    def responds(self):
         request = Request(f"http://127.0.0.1:{self.port}/empty/", headers={
             "Host": HOST, "X-Forwarded-Proto": "https", "Connection": "close"})  # fmt: skip
         try:
@@ -141,7 +141,7 @@ class Server:
             return False
 
     def workers(self):
-        """Return the ids of its worker processes."""
+        """Return the process IDs of its workers."""
         master = self.process.pid
         return Path(f"/proc/{master}/task/{master}/children").read_text().split()
 
@@ -149,7 +149,7 @@ class Server:
         return [str(self.process.pid), *self.workers()]
 
     def cpu(self, pid):
-        """Return the seconds of CPU that a process has had, in user code and in the kernel's."""
+        """Return the CPU time of a process in seconds, in user mode and in the kernel."""
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(stat[11]) + int(stat[12])) / TICKS
 
@@ -157,6 +157,6 @@ class Server:
         return sum(self.cpu(pid) for pid in self.tree())
 
     def memory(self):
-        """Return MiB of PSS: what is shared counts once, in parts."""
+        """Return the PSS in MiB: shared memory is divided among the processes that share it."""
         texts = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.tree()]
         return sum(int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1]) for text in texts) / 1024

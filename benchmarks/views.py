@@ -1,4 +1,4 @@
-"""What both sites are asked for: put into each by sites.py."""
+"""The views of both sites: sites.py copies them into each."""
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -12,12 +12,12 @@ def empty(request):
 
 
 def page(request):
-    """A template and one query."""
+    """Render a template with the result of one query."""
     return render(request, "benchmark.html", {"person": get_user_model().objects.first()})
 
 
 def wait(request):
-    """Take a tenth of a second of the database's time, and next to no CPU."""
+    """Wait a tenth of a second for the database, with almost no CPU time."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.1)")
     return HttpResponse()

@@ -1,4 +1,4 @@
-"""What no browser sends, straight to a dyno's socket: it is answered, and nobody else is harmed."""
+"""Malformed requests, idle connections and slow clients, directly at a dyno's socket."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 FIELDS = b"&".join(b"field%d=1" % number for number in range(1100))
 ABUSE = {
     "a host with a space": (head("GET /", host="Host: local host"), 400),
-    "a host of somebody else": (head("GET /", host="Host: example.org"), 400),
+    "an unknown host": (head("GET /", host="Host: example.org"), 400),
     "two hosts": (head("GET /", "Host: example.org"), 400),
     "no host": (head("GET /", host=""), 400),
     "NUL in a header": (head("GET /", "X-Name: a\0b"), 400),
@@ -30,26 +30,25 @@ ABUSE = {
     "many headers": (head("GET /", *(f"X-Name-{n}: a" for n in range(200))), 431),
     "NUL in the path": (head("GET /%00"), 404),
     "NUL in a static path": (head("GET /static/%00.css"), 404),
-    "up and out": (head("GET /../../etc/passwd"), 404),
-    "up and out, static": (head("GET /static/../project/settings.py"), 404),
-    "up and out, encoded": (head("GET /static/..%2f..%2fproject%2fsettings.py"), 404),
-    "up and out, dots encoded": (head("GET /static/%2e%2e/%2e%2e/etc/passwd"), 404),
-    "up and out, backslashes": (head("GET /static/..%5c..%5cproject%5csettings.py"), 404),
-    "from the root": (head("GET /static//etc/passwd"), 404),
+    "path traversal": (head("GET /../../etc/passwd"), 404),
+    "path traversal, static": (head("GET /static/../project/settings.py"), 404),
+    "path traversal, encoded": (head("GET /static/..%2f..%2fproject%2fsettings.py"), 404),
+    "path traversal, dots encoded": (head("GET /static/%2e%2e/%2e%2e/etc/passwd"), 404),
+    "path traversal, backslashes": (head("GET /static/..%5c..%5cproject%5csettings.py"), 404),
+    "an absolute path": (head("GET /static//etc/passwd"), 404),
     "two schemes": (head("GET /", proto="X-Forwarded-Proto: https,http"), 200),
 }
 
 
 @pytest.mark.parametrize("abuse", ABUSE)
-def test_abuse(deployed, abuse):
-    """What no browser sends is answered, and the next client sees nothing of it."""
+def test_malformed_requests_get_a_response_and_do_not_affect_others(deployed, abuse):
     dyno = deployed.dynos[0]
     request, expected = ABUSE[abuse]
     with socket.create_connection(("127.0.0.1", dyno.port), 30) as connection:
         try:
             connection.sendall(request)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it had seen enough
+            pass  # the server responded before it had read all
         status = int(connection.makefile("rb").readline().split()[1])
 
     assert status == expected
@@ -58,11 +57,10 @@ def test_abuse(deployed, abuse):
 
 
 @pytest.mark.exotic
-def test_idle_connections_before_a_request(deployed):
-    """Fifty idle connections delay no request, and gunicorn stops in spite of them."""
-    with deployed.alone() as dyno, ExitStack() as silent:
+def test_fifty_idle_connections_delay_neither_requests_nor_shutdown(deployed):
+    with deployed.alone() as dyno, ExitStack() as idle:
         for _ in range(50):
-            silent.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
+            idle.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
         answered = [responds_within_a_second(dyno) for _ in range(100)]
         code, seconds = dyno.stop()
 
@@ -71,7 +69,7 @@ def test_idle_connections_before_a_request(deployed):
 
 
 def send_slowly(port, at_once, slowly, enough):
-    """Send a part of a request at once, and the rest a byte at a time, until there is `enough`."""
+    """Send part of a request at once, then the rest a byte at a time, until `enough` is set."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         connection.sendall(at_once)
         for byte in slowly:
@@ -82,10 +80,11 @@ def send_slowly(port, at_once, slowly, enough):
 
 @pytest.mark.exotic
 @pytest.mark.parametrize("what", ["headers", "bodies"])
-def test_slow_clients(deployed, record_property, what):
-    """Each holds a thread. What that costs other clients is measured here.
+def test_requests_succeed_after_slow_clients(deployed, record_property, what):
+    """Measure how many requests get a response while slow clients hold a thread each.
 
-    README.md says what Heroku's router does about it. When they are gone, all is well.
+    docs/rehearsal.md says which slow clients Heroku's router stops. After they disconnect, all
+    requests must succeed.
     """
     parts = {
         "headers": (b"GET / HTTP/1.1\r\n", b"X-Name: " + b"a" * 1000),

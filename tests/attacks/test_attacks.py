@@ -1,4 +1,4 @@
-"""Strangers who want in, or the site down, or the log to lie: straight to a dyno, or by the router.
+"""Forged headers, large bodies and log injection, directly at a dyno or through the router.
 
 Each figure is a row of the table at the end of the run.
 """
@@ -17,19 +17,19 @@ TOKEN = "a" * 32
 LOGIN = "/accounts/login/"
 
 
-def lines_of(dyno, sent):
-    """Return the lines that a dyno writes to its log while `sent()` runs."""
+def lines_of(dyno, send):
+    """Return the lines that a dyno writes to its log while `send()` runs."""
     before = len(dyno.text())
-    sent()
+    send()
     time.sleep(0.5)
     return dyno.text()[before:].split("\n")
 
 
-# --- Headers that a client may write
+# --- Forged headers
 
 HEADERS = {
     "SCRIPT_NAME": ("/foo/admin/login/", "SCRIPT_NAME: /foo", 404),
-    "SCRIPT_NAME that does not fit": ("/", "SCRIPT_NAME: /x", 200),
+    "SCRIPT_NAME that does not match the path": ("/", "SCRIPT_NAME: /x", 200),
     "PATH_INFO": ("/", "PATH_INFO: /nothing/", 200),
     "X-Forwarded-Ssl": ("/", "X-Forwarded-Ssl: off", 200),
     "X-Forwarded-Protocol": ("/", "X-Forwarded-Protocol: http", 200),
@@ -39,7 +39,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_headers_that_are_not_believed(deployed, name):
+def test_forged_headers_are_ignored(deployed, name):
     path, header, status = HEADERS[name]
 
     assert status_of(deployed.dynos[0], head(f"GET {path}", header)) == status
@@ -53,7 +53,7 @@ def post(size):
 
 
 def chunks(size, count):
-    """Return the head of a form in chunks, then the chunks, without the last."""
+    """Return the head of a chunked form, then the chunks, without the final one."""
     chunked = head(f"POST {LOGIN}", "Transfer-Encoding: chunked", *form(0)[1:])
     return [chunked, *[b"%x\r\n%s\r\n" % (size, b"a" * size)] * count]
 
@@ -66,8 +66,8 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_bodies_that_are_too_large(deployed, name, tell):
-    """They are answered before they end, and are not written to a file."""
+def test_large_bodies_are_rejected(deployed, name, tell):
+    """Check that the response is sent before the body is complete."""
     dyno = deployed.dynos[0]
     began = time.monotonic()
     status = status_of(dyno, *LARGE[name])
@@ -78,8 +78,8 @@ def test_bodies_that_are_too_large(deployed, name, tell):
 
 
 @pytest.mark.parametrize("size", [30 * MEGABYTE, 9 * MEGABYTE])
-def test_large_bodies_through_the_router(deployed, size):
-    """Which sends a request in whole before it listens."""
+def test_large_bodies_are_rejected_through_the_router(deployed, size):
+    """The router sends a complete request before it reads the response."""
     deployed.ada.get(LOGIN)
     part = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
     token = part.format("csrfmiddlewaretoken", deployed.ada.cookies["csrftoken"])
@@ -91,8 +91,8 @@ def test_large_bodies_through_the_router(deployed, size):
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_form_in_chunks_is_read(deployed):
-    """Django alone takes it for an empty one."""
+def test_chunked_form_is_read(deployed):
+    """Django alone treats a chunked form as an empty one."""
     fields = urlencode({"csrfmiddlewaretoken": TOKEN, "username": "nobody", "password": "wrong"})
     chunked = head(f"POST {LOGIN}", "Transfer-Encoding: chunked", *form(0)[1:])
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(fields), fields.encode())
@@ -101,7 +101,7 @@ def test_a_form_in_chunks_is_read(deployed):
     assert status_of(deployed.dynos[0], chunked, b"0\r\n\r\n") == 403  # no token
 
 
-# --- Lines that a client would write to the log
+# --- Log injection
 
 FORGED = [
     ("GET /%1b[2J%0d%0aERROR%20django.request%20forged", ""),
@@ -123,8 +123,8 @@ FORGED = [
 LINE = re.compile(r"[A-Z]{3,8} |\[\d{4}-|  |$")
 
 
-def test_no_line_of_a_strangers_own(deployed):
-    """Neither in gunicorn's log nor in Django's; the access log has the path as it was sent."""
+def test_clients_cannot_inject_log_lines(deployed):
+    """Check the lines of gunicorn and Django; the access log has the path as it was sent."""
     dyno = deployed.dynos[0]
     lines = lines_of(dyno, lambda: [status_of(dyno, head(*it)) for it in FORGED])
 
@@ -139,8 +139,8 @@ def test_no_line_of_a_strangers_own(deployed):
     assert ids and all(re.fullmatch(r"[0-9a-f]{32}|-", it) for it in ids), ids
 
 
-def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(deployed):
-    """Such as one with the browser in it, which is a header's raw text."""
+def test_clients_cannot_inject_lines_into_a_custom_access_log(deployed):
+    """Log the User-Agent header, which is the client's raw text."""
     arguments = "--access-logfile - --access-logformat '%(m)s %(a)s'"
     with deployed.alone(GUNICORN_CMD_ARGS=arguments) as dyno:
         agent = "User-Agent: x\x85ERROR forged\x9b2J"
@@ -149,7 +149,7 @@ def test_no_line_of_a_strangers_own_in_an_access_log_of_ones_own(deployed):
     assert "GET x\\x85ERROR forged\\x9b2J" in lines, lines
 
 
-def test_the_request_id_of_the_router_is_kept(deployed):
+def test_request_id_of_the_router_is_kept(deployed):
     dyno = deployed.dynos[0]
     lines = lines_of(
         dyno, lambda: status_of(dyno, head("GET /nothing/", "X-Request-Id: Root=1-a/b+c:d"))

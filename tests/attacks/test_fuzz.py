@@ -1,4 +1,4 @@
-"""Requests that nobody would think of: whatever a stranger sends, the answer is not a 500."""
+"""Randomly generated odd requests, and known ones: none may cause a 500 response."""
 
 import socket
 from collections import Counter
@@ -87,7 +87,7 @@ VALUES += [
 
 bytes_of_path = st.binary(max_size=12).map(quote_from_bytes)
 odd_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-# What may stand in a header: gunicorn refuses the rest, with 400.
+# The characters that a header may have: gunicorn rejects others with 400.
 latin = st.text(
     st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20
 )
@@ -123,12 +123,12 @@ form = st.dictionaries(
 
 
 def encoded(form):
-    """Return a form as a browser sends it; characters as UTF-8."""
+    """Encode a form as a browser does, in UTF-8."""
     return "&".join(f"{name}={quote_from_bytes(it.encode())}" for name, it in form.items()).encode()
 
 
 def in_parts(form):
-    """Return a form in parts, the first of which is a file with an odd name."""
+    """Encode a form as multipart data; its first part is a file with an odd name."""
     parts = [
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{it}\r\n'
         for name, it in form.items()
@@ -161,8 +161,8 @@ def anything(draw):
 
 @st.composite
 def login(draw):
-    """Draw a request that gets past the protection from other sites, up to the password."""
-    # Not ada, who would be locked out for other tests.
+    """Draw a login request that passes the CSRF protection."""
+    # Not ada: a lockout would break other tests.
     fields = {"username": "eve", "password": "wrong"} | draw(form) | {"csrfmiddlewaretoken": TOKEN}
     jar = "; ".join(f"{name}={it}" for name, it in (draw(cookies) | {"csrftoken": TOKEN}).items())
     kind, content = draw(
@@ -193,14 +193,14 @@ request = st.builds(sent, st.one_of(anything(), login()), st.sampled_from([False
 
 
 def status_of(port, request):
-    """Return the status of the answer to the bytes of a request."""
+    """Send the bytes of a request, and return the status of the response."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         connection.sendall(request)
         return int(connection.makefile("rb").readline().split()[1])
 
 
 def statuses(deployed, examples):
-    """Return how often each status was the answer to so many requests."""
+    """Send `examples` generated requests, and count the statuses of the responses."""
     counts = Counter()
 
     @settings(
@@ -211,31 +211,31 @@ def statuses(deployed, examples):
         phases=[Phase.generate],
     )
     @given(request)
-    def ask(request):
+    def send(request):
         status = status_of(deployed.dynos[0].port, request)
         counts[status] += 1
         assert status < 500, request
 
-    ask()
+    send()
     return counts
 
 
 FORM = "application/x-www-form-urlencoded"
 TOKENS = {"Cookie": f"csrftoken={TOKEN}", "Origin": f"https://{HOST}"}
-# What was a 500 once, or is one under Django's own error pages.
+# Requests that caused a 500 once, or cause one with Django's own error pages.
 KNOWN = {
     "a long name": ("POST", "/accounts/login/", {"Content-Type": FORM}, {"username": "a" * 256}, 200),
     "a form in latin-1": (
         "POST", "/accounts/login/", {"Content-Type": f"{FORM}; charset=latin-1"}, {}, 400
     ),
-    "a charset that is no text": ("GET", "/", {"Content-Type": "text/plain; charset=hex"}, {}, 200),
-    "a parameter in no charset": (
+    "a binary charset": ("GET", "/", {"Content-Type": "text/plain; charset=hex"}, {}, 200),
+    "an unknown charset": (
         "GET", "/", {"Content-Type": "text/plain; charset*=nope''x; a*=hex'en'%41"}, {}, 200
     ),
-    "an escape that is none": (
+    "an invalid escape": (
         "GET", "/", {"Content-Type": "text/plain; charset*=unicode_escape'en'\\\xa8"}, {}, 200
     ),
-    "a charset that escapes": (
+    "a charset with escapes": (
         "GET", "/?next=%5C%3B", {"Content-Type": "text/plain; charset=unicode_escape"}, {}, 200
     ),
     "a charset that is undefined": (
@@ -244,13 +244,13 @@ KNOWN = {
     "a form without a boundary": (
         "POST", "/accounts/login/", {"Content-Type": "multipart/form-data"}, {}, 400
     ),
-    "a form without a boundary, for no page": (
+    "a form without a boundary, to a missing page": (
         "POST", "/nothing/", {"Content-Type": "multipart/form-data"}, {}, 404
     ),
-    "a form in latin-1, for no page": (
+    "a form in latin-1, to a missing page": (
         "POST", "/nothing/", {"Content-Type": f"{FORM}; charset=latin-1"}, {}, 404
     ),
-    "an address that is none": (
+    "an invalid address": (
         "POST", "/accounts/login/", {"Content-Type": FORM, "X-Forwarded-For": "unknown"}, {}, 200
     ),
     "NUL in a name": ("POST", "/accounts/login/", {"Content-Type": FORM}, {"username": "\0"}, 200),
@@ -259,7 +259,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_known_odd_requests(deployed, name):
+def test_known_odd_requests_get_the_expected_status(deployed, name):
     method, path, headers, fields, status = KNOWN[name]
     form = {"username": name[:30], "password": "wrong"} | fields | {"csrfmiddlewaretoken": TOKEN}
 
@@ -268,16 +268,16 @@ def test_known_odd_requests(deployed, name):
     assert status_of(deployed.dynos[0].port, request) == status
 
 
-def test_odd_requests(deployed):
+def test_odd_requests_cause_no_500(deployed):
     counts = statuses(deployed, 300)
 
     assert counts.keys() >= {200, 302, 400, 403, 404}
 
 
 @pytest.mark.exotic
-def test_ten_thousand_odd_requests(deployed, record_property):
+def test_ten_thousand_odd_requests_cause_no_500(deployed, record_property):
     counts = statuses(deployed, 10_000)
 
-    told = ", ".join(f"{status}: {count:,}" for status, count in sorted(counts.items()))
-    record_property("figure", ("10,000 odd requests", f"no 500; {told}"))
+    result = ", ".join(f"{status}: {count:,}" for status, count in sorted(counts.items()))
+    record_property("figure", ("10,000 odd requests", f"no 500; {result}"))
     assert counts.total() >= 9_000 and 429 in counts

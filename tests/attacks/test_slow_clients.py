@@ -1,4 +1,4 @@
-"""Slow and idle clients do not block others for long."""
+"""Clients that keep connections open: other clients must still get responses."""
 
 import socket
 import time
@@ -13,19 +13,19 @@ LOGIN = "/accounts/login/"
 
 
 def others(dyno, count=20):
-    """Return how many of so many visits are answered within a second."""
+    """Send `count` requests, and return how many get a response within a second."""
     return [responds_within_a_second(dyno) for _ in range(count)].count(True)
 
 
-def test_clients_that_stay_on_closed_connections(deployed, tell):
-    """A worker that waits for them to go does nothing else: with gunicorn's own 2 s, for each."""
+def test_clients_that_do_not_close_connections_delay_no_others(deployed, tell):
+    """By default, a gunicorn worker waits up to 2 s for each, and does nothing else meanwhile."""
     with deployed.alone() as dyno, ExitStack() as stay:
         for _ in range(30):
             connection = socket.create_connection(("127.0.0.1", dyno.port), 30)
             stay.enter_context(connection).sendall(head("GET /healthz", "Connection: close"))
         answered = others(dyno)
 
-    tell("30 clients stay on a closed connection", f"others: {answered} of 20 answered")
+    tell("30 clients do not close a connection", f"{answered} of 20 other requests answered")
     assert answered == 20
 
 
@@ -38,7 +38,7 @@ def bodies(connection):
 
 
 def readers(connection):
-    """Ask for a static file again and again, and read nothing."""
+    """Request a static file many times, and read no response."""
     connection.setblocking(False)
     with suppress(BlockingIOError):
         for _ in range(3000):
@@ -46,7 +46,7 @@ def readers(connection):
 
 
 def is_closed(connection):
-    """Return whether the server has closed a connection, or reset it; read what it sent before."""
+    """Return whether the server has closed or reset a connection, after reading what it sent."""
     until = time.monotonic() + 5
     connection.settimeout(1)
     try:
@@ -62,7 +62,7 @@ def is_closed(connection):
 
 @pytest.mark.exotic
 @pytest.mark.parametrize("what", [heads, bodies, readers])
-def test_idle_clients_are_disconnected(deployed, tell, what):
+def test_clients_that_become_idle_are_disconnected(deployed, tell, what):
     """The server closes their connections, four at a time in each worker, after 10 seconds."""
     with deployed.alone() as dyno, ExitStack() as idle:
         connections = [idle.enter_context(socket.socket()) for _ in range(16)]
@@ -79,15 +79,15 @@ def test_idle_clients_are_disconnected(deployed, tell, what):
         closed = sum(map(is_closed, connections))
         text = dyno.text()
 
-    tell(f"16 idle clients: {what.__name__}", f"others wait {lasted:.0f} s")
+    tell(f"16 clients become idle: {what.__name__}", f"other clients wait {lasted:.0f} s")
     assert "Traceback" not in text
     assert closed == 16
-    if what is heads:  # the others are noticed by Django or by the kernel
+    if what is heads:  # Django or the kernel detects the other clients
         assert text.count("A slow or idle client was disconnected") == 16
 
 
 @pytest.mark.exotic
-def test_idle_connections(deployed, tell):
+def test_requests_succeed_with_3000_idle_connections(deployed, tell):
     with deployed.alone() as dyno, ExitStack() as idle:
         for _ in range(3000):
             idle.enter_context(socket.create_connection(("127.0.0.1", dyno.port), 30))
@@ -96,4 +96,4 @@ def test_idle_connections(deployed, tell):
             assert time.monotonic() - began < 60
         lasted = time.monotonic() - began
 
-    tell("3,000 idle connections", f"others wait {lasted:.0f} s")
+    tell("3,000 idle connections", f"other clients wait {lasted:.0f} s")

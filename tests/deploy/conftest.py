@@ -1,3 +1,5 @@
+"""Fake command-line tools, which record their arguments."""
+
 import json
 import os
 
@@ -15,7 +17,7 @@ sys.exit({fails_at!r} in sys.argv)
 
 @pytest.fixture
 def fakes(tmp_path):
-    """Return a function that makes fakes of programs, and one that returns what they were asked."""
+    """Return a function that makes fake programs, and one that returns their calls."""
     folder, log = tmp_path / "bin", tmp_path / "calls"
     folder.mkdir()
 

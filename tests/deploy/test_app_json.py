@@ -1,4 +1,4 @@
-"""app.json: its form, and its three uses, simulated: the Heroku Button, review apps, Heroku CI."""
+"""app.json: its schema, and its simulated uses: the Heroku Button, review apps, Heroku CI."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from support.client import Client
 from support.generated import BIN, COMBINATIONS, ROOT, procfile, run, variables
 
-FORM = Draft202012Validator(
+SCHEMA = Draft202012Validator(
     json.loads((ROOT / "tests" / "support" / "app.schema.json").read_text())
 )
 TOKEN = {"rollbar": "ROLLBAR_ACCESS_TOKEN", "sentry": "SENTRY_DSN", "none": None}
@@ -40,16 +40,16 @@ MISTAKES = [
 
 
 def manifest(folder, environment=None):
-    """Return what app.json says for an environment: its keys replace those of the same name."""
+    """Return the keys of app.json for an environment, which override the common ones."""
     app = json.loads((folder / "app.json").read_text())
     return app | app["environments"].get(environment, {})
 
 
-def asked_for(app):
-    """Return the variables that need a value from the user: without it, no app is created.
+def required(app):
+    """Return the config vars that need a value from the user: without it, no app is created.
 
-    The Button asks; a review app has it from the pipeline's settings, or is refused by Heroku,
-    which calls app.json invalid. https://devcenter.heroku.com/changelog-items/513
+    The Button asks for it. A review app takes it from the pipeline's settings. If it is not there,
+    Heroku rejects app.json as invalid: https://devcenter.heroku.com/changelog-items/513
     """
     return {
         name
@@ -61,8 +61,8 @@ def asked_for(app):
 
 
 def config_vars(app, database, **given):
-    """Return the config vars of an app that Heroku makes after a manifest."""
-    assert asked_for(app) == set(given)
+    """Return the config vars of an app that Heroku creates from a manifest."""
+    assert required(app) == set(given)
     config = {}
     for name, variable in app["env"].items():
         if isinstance(variable, str):
@@ -77,36 +77,35 @@ def config_vars(app, database, **given):
 
 
 @pytest.mark.parametrize(("error_tracker", "hsts"), COMBINATIONS)
-def test_form(render, error_tracker, hsts):
-    """As Heroku describes it, and in agreement with the settings and the Procfile."""
+def test_app_json_matches_schema_settings_and_procfile(render, error_tracker, hsts):
     project = render(error_tracker=error_tracker, hsts=hsts).project_path
     app = manifest(project)
     known = set(variables(project / ".env.example"))
 
-    assert [error.message for error in FORM.iter_errors(app)] == []
-    assert asked_for(app) == {TOKEN[error_tracker]} - {None}
-    assert asked_for(manifest(project, "test")) == set()  # nobody is there to answer
+    assert [error.message for error in SCHEMA.iter_errors(app)] == []
+    assert required(app) == {TOKEN[error_tracker]} - {None}
+    assert required(manifest(project, "test")) == set()  # Heroku CI cannot ask for values
     assert all(variable["description"] for variable in app["env"].values())
     for environment in (None, *app["environments"]):
         assert set(manifest(project, environment)["env"]) <= known
     assert set(app["formation"]) == set(procfile(project)) - {"release"}
 
 
-def test_mistakes_in_the_form(render):
+def test_schema_rejects_mistakes(render):
     project = render().project_path
 
     for place, mistake in MISTAKES:
         app = manifest(project)
         *way, last = (int(key) if key.isdigit() else key for key in place.split("."))
         reduce(lambda part, key: part[key], way, app)[last] = mistake
-        assert [*FORM.iter_errors(app)], place
+        assert [*SCHEMA.iter_errors(app)], place
 
 
 @pytest.mark.exotic
 @pytest.mark.slow
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
-def test_button_and_review_app(app, postgres, free_port, error_tracker):
-    """The release passes with what app.json sets and asks for, and the site answers to its name."""
+def test_button_and_review_app_are_released_and_served(app, postgres, free_port, error_tracker):
+    """Set only the config vars that app.json sets or asks for."""
     made = app(error_tracker)
     given = {TOKEN[error_tracker]: made.config[TOKEN[error_tracker]]}
     database = postgres.database(f"button_{error_tracker}")
@@ -125,12 +124,12 @@ def test_button_and_review_app(app, postgres, free_port, error_tracker):
 
 @pytest.mark.exotic
 @pytest.mark.slow
-def test_heroku_ci(site, postgres, tmp_path):
-    """The test script, on the committed files and the dev group, beside a Postgres without TLS.
+def test_heroku_ci_runs_the_tests(site, postgres, tmp_path):
+    """Run the test script on the committed files, with the dev group and a Postgres without TLS.
 
-    Built as by bin/test-compile of heroku-buildpack-python, under the variables that its
-    spec/hatchet/ci_spec.rb has for uv, less PYTHONHOME, which a .venv is not; the database and its
-    variables are as heroku-buildpack-ci-postgresql makes them.
+    The build is that of bin/test-compile of heroku-buildpack-python. The environment is that of its
+    spec/hatchet/ci_spec.rb for uv, without PYTHONHOME, which does not apply to a .venv. The
+    database and its variables are those of heroku-buildpack-ci-postgresql.
     """
     generated, folder = site(), tmp_path / "app"
     cloned = generated.run("git", "clone", "-q", ".", folder)
@@ -139,7 +138,7 @@ def test_heroku_ci(site, postgres, tmp_path):
     assert cloned.returncode == synced.returncode == 0, cloned.out + synced.out
     app = manifest(folder, "test")
     assert app["addons"] == ["heroku-postgresql:in-dyno"]
-    assert app["buildpacks"]  # no database in the dyno without them
+    assert app["buildpacks"]  # without them, there is no database in the dyno
     environment = config_vars(app, postgres.database("ci").partition("?")[0]) | {
         "CI": "true",
         "FORWARDED_ALLOW_IPS": "*",

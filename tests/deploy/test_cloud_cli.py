@@ -1,4 +1,4 @@
-"""The command-line tools of AWS and Azure: they parse every command of their pages."""
+"""The command-line tools of AWS and Azure, which must parse every command of their pages."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ VERSIONS = {"awsebcli": "3.27.5", "azure-cli": "2.91.0"}
 
 @pytest.fixture
 def tool():
-    """Return a function that returns the programs of a package on PyPI, installed once."""
+    """Return a function that installs a PyPI package once, and returns its bin folder."""
 
     def installed(package):
         folder = Path.home() / ".cache" / f"django-site-{package}-{VERSIONS[package]}"
@@ -39,21 +39,21 @@ def tool():
 
 @pytest.fixture
 def typed(fakes, tmp_path):
-    """Return a function that types all blocks of a page, and returns what a program was asked."""
+    """Return a function that runs all blocks of a page, and returns the calls of a program."""
     make, calls = fakes
 
-    def type_all(page, program, *others, **options):
+    def run_blocks(page, program, *others, **options):
         path = make(program, *others, **options)
         for lead, block in blocks(page).items():
             if program in block and not lead.startswith("`."):
                 run(["bash", "-c", block], tmp_path, {"PATH": path})
         return [words for name, *words in calls() if name == program]
 
-    return type_all
+    return run_blocks
 
 
 def eb(tool, commands):
-    """Return the exit status with which `eb` parses each command."""
+    """Parse each command with `eb`, and return the exit statuses."""
     script = [tool("awsebcli") / "python", ROOT / "tests" / "support" / "parse_eb.py"]
     lines = "".join(json.dumps(words) + "\n" for words in commands)
     done = subprocess.run(script, input=lines, capture_output=True, text=True)
@@ -73,7 +73,7 @@ def test_eb_parses_every_command(tool, typed, tell):
 
 
 def az(tool, words, folder):
-    """Return what `az`, which nobody has logged in, says of a command."""
+    """Run a command of `az` without a login, and return its error message."""
     environment = {"PATH": f"{folder}/bin:/usr/bin:/bin", "AZURE_CONFIG_DIR": str(folder)}
     environment["AZURE_CORE_COLLECT_TELEMETRY"] = "false"
     return run([tool("azure-cli") / "az", *words], folder, environment).stderr
@@ -84,7 +84,7 @@ def test_az_parses_every_command(tool, typed, tmp_path, tell):
 
     assert len(commands) > 9
     login = "Please run 'az login' to setup account."
-    said = {str(words): az(tool, words, tmp_path) for words in commands}
-    assert {words: text for words, text in said.items() if login not in text} == {}
+    errors = {str(words): az(tool, words, tmp_path) for words in commands}
+    assert {words: text for words, text in errors.items() if login not in text} == {}
     assert login not in az(tool, ["group", "create", "--wrong"], tmp_path)
     tell("commands of az that are parsed", len(commands))

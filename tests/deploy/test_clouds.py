@@ -1,7 +1,7 @@
-"""The pages of docs/platforms for clouds, by their files: the release, the variables, the address.
+"""The files of the cloud pages in docs/platforms: release, variables and client address.
 
-Their command-line tools are fakes that note their arguments. What each platform sends as
-X-Forwarded-For is what its documentation says, or its users report.
+The platforms' command-line tools are fakes that record their arguments. The X-Forwarded-For of each
+platform is as in its documentation, or as its users report.
 """
 
 import json
@@ -38,7 +38,7 @@ KEY = secrets.token_hex(32)
 
 @pytest.fixture
 def cloned(site, tmp_path):
-    """Return a Site that a platform's files can be added to, with the environment that runs it."""
+    """Return a clone of a Site, with its .venv, to which a platform's files can be added."""
     source = clone(site(), tmp_path / "my-site")
     (source.path / ".venv").symlink_to(site().path / ".venv")
     source.python = source.path / ".venv" / "bin" / "python"
@@ -46,7 +46,7 @@ def cloned(site, tmp_path):
 
 
 def chosen(database, host):
-    """Return what the reader of a page has chosen, with a database's URL."""
+    """Return the variables that the reader of a page chooses, with the URL of a database."""
     return {
         "ALLOWED_HOSTS": host,
         "DATABASE_URL": database,
@@ -55,7 +55,7 @@ def chosen(database, host):
     }
 
 
-def test_cloud_run(cloned, fakes, postgres):
+def test_cloud_run_release_and_client_address(cloned, fakes, postgres):
     make, calls = fakes
     path = make("docker", "gcloud")
     put(cloned, "cloud-run", "deploy")
@@ -77,7 +77,7 @@ def test_cloud_run(cloned, fakes, postgres):
         and "--startup-probe=httpGet.path=/readyz" in service
     )
     check_address(cloned, variables, **{"X-Forwarded-For": CLIENT})
-    # The URL of the database is a socket's.
+    # The URL of the database has the path of a Unix socket.
     url = (
         re.search('"(postgres://.+?)"', once)[1].replace("$PROJECT", "p").replace("$PASSWORD", "x")
     )
@@ -90,7 +90,7 @@ def test_cloud_run(cloned, fakes, postgres):
     assert printed.stdout.strip() == "/cloudsql/p:europe-west1:my-site-db", printed.out
 
 
-def test_fly(cloned, postgres):
+def test_fly_release_and_client_address(cloned, postgres):
     config = tomllib.loads(block("fly", "`fly.toml`"))
     line = re.search("fly secrets set --stage (.+)", block("fly", "Untested, locally, once"))[1]
     variables = chosen(postgres.database("fly"), config["env"]["ALLOWED_HOSTS"])
@@ -103,7 +103,7 @@ def test_fly(cloned, postgres):
     check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {CLIENT}, {PROXY}"})
 
 
-def test_app_platform(cloned, postgres):
+def test_app_platform_release_and_client_address(cloned, postgres):
     put(cloned, "app-platform", "identity/lockout.py")
     spec = yaml.safe_load(block("app-platform", "`.do/app.yaml`"))
     values = {it["key"]: it["value"] for it in spec["envs"]}
@@ -117,7 +117,7 @@ def test_app_platform(cloned, postgres):
     check_release(cloned, shlex.split(job["run_command"]), variables)
     sent = {"X-Forwarded-For": FORGED, "DO-Connecting-IP": CLIENT}
     check_address(cloned, variables, **sent)
-    # The example's secrets are replaced one after the other.
+    # The command replaces each of the example's secrets.
     put(cloned, "app-platform", ".do/app.yaml")
     line = block("app-platform", "Untested, locally, once").splitlines()[0].split(" > ")[0]
     filled = yaml.safe_load(cloned.run("bash", "-c", line).stdout)
@@ -125,7 +125,7 @@ def test_app_platform(cloned, postgres):
     assert len(filled["SECRET_KEY"]) == 64 and filled["ROLLBAR_ACCESS_TOKEN"] == "my-own-token"
 
 
-def test_azure(cloned, fakes, postgres, tmp_path):
+def test_azure_release_and_client_address(cloned, fakes, postgres, tmp_path):
     make, calls = fakes
     once = block("azure", "Untested, locally, once")
     url = postgres.database("azure")
@@ -149,7 +149,7 @@ def test_azure(cloned, fakes, postgres, tmp_path):
     assert calls()[-1][:2] == ["docker", "run"]
 
 
-def test_kamal(cloned, fakes, tmp_path):
+def test_kamal_release_and_client_address(cloned, fakes, tmp_path):
     make, calls = fakes
     config = yaml.safe_load(block("kamal", "`config/deploy.yml`"))
     assert config["proxy"]["healthcheck"]["path"] == "/healthz"
@@ -171,15 +171,15 @@ def test_kamal(cloned, fakes, tmp_path):
     ((*_, command),) = calls()
     words = shlex.split(command)
     path = {"PATH": f"{cloned.python.parent}:/usr/bin:/bin"}
-    refused = cloned.run(*words, env=variables | path)
-    assert refused.returncode == 1 and "deploy.E002" in refused.out
+    failed = cloned.run(*words, env=variables | path)
+    assert failed.returncode == 1 and "deploy.E002" in failed.out
     put(cloned, "kamal", "project/settings.py")
     cloned.add_settings(QUICK_PASSWORDS)
     check_release(cloned, words, variables)
     check_address(cloned, variables, **{"X-Forwarded-For": CLIENT})
 
 
-def test_elastic_beanstalk(cloned, site, postgres, tmp_path):
+def test_elastic_beanstalk_release_and_client_address(cloned, site, postgres, tmp_path):
     once = block("aws", "Locally, once")
     done = cloned.run("bash", "-ec", once, env=builder(site()))
     assert done.returncode == 0, done.out
@@ -221,7 +221,7 @@ def test_elastic_beanstalk(cloned, site, postgres, tmp_path):
     check_address(cloned, variables, **{"X-Forwarded-For": f"{FORGED}, {CLIENT}, {PROXY}"})
 
 
-def test_pythonanywhere(site, serve, free_port, tmp_path):
+def test_pythonanywhere_deploys_and_serves(site, serve, free_port, tmp_path):
     home = tmp_path / "home" / "you"
     home.mkdir(parents=True)
     source = clone(site(), tmp_path / "source")
@@ -240,22 +240,22 @@ def test_pythonanywhere(site, serve, free_port, tmp_path):
         "GIT_CONFIG_VALUE_0": "https://github.com/you/my-site.git",
     }
 
-    def types(lead):
+    def run_block(lead):
         lines = block("pythonanywhere", lead).replace("/home/you", str(home))
         lines = lines.replace("pip install --user uv\n", "")
         done = source.run("bash", "-ec", lines, env=environment)
         assert done.returncode == 0, done.out
         return done.out
 
-    types("As you, once")
-    assert "Applying identity.0001_initial... OK" in types("As you, for each deploy")
+    run_block("As you, once")
+    assert "Applying identity.0001_initial... OK" in run_block("As you, for each deploy")
     with closing(sqlite3.connect(home / "my-site.sqlite3")) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     app = home / "my-site"
     wsgi = tmp_path / "you_pythonanywhere_com_wsgi.py"
     lead = "`/var/www/you_pythonanywhere_com_wsgi.py`"
     wsgi.write_text(block("pythonanywhere", lead).replace("/home/you", str(home)))
-    # In another folder, without our settings of gunicorn: as under PythonAnywhere's own server.
+    # In another folder, so without gunicorn.conf.py: this simulates PythonAnywhere's own server.
     gunicorn = [app / ".venv/bin/gunicorn", "--bind", f"127.0.0.1:{free_port}"]
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
     server = type(source)(tmp_path)

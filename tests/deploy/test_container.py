@@ -1,4 +1,4 @@
-"""The container of docs/platforms/container.md: built, released, served, stopped."""
+"""The container of docs/platforms/container.md: build, release, web process, SIGTERM."""
 
 import subprocess
 import time
@@ -14,22 +14,22 @@ from support.router import https
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.exotic,
-    pytest.mark.skipif(not DOCKER and not BUILDAH, reason="there is no Docker and no Buildah"),
+    pytest.mark.skipif(not DOCKER and not BUILDAH, reason="neither Docker nor Buildah can run"),
 ]
 
 DEFAULT = (TEMPLATE / ".python-version").read_text().strip()
 
 
 def version(source):
-    """Return the version of Python that a site has."""
+    """Return a site's version of Python."""
     return (source.path / ".python-version").read_text().strip()
 
 
 @pytest.fixture
 def image(site, tmp_path):
-    """Return what builds and runs the image, with the page's files in a clone of a Site.
+    """Yield a Docker or a Buildah; its `source` is a clone of a Site with the page's files.
 
-    In both FROM lines, the version is that of the site, as the page says.
+    Both FROM lines have the site's version of Python, as the page says.
     """
     source = clone(site(), tmp_path / "my-site")
     (source.path / ".env").write_text("SECRET_KEY=not-for-the-image\n")
@@ -44,7 +44,7 @@ def image(site, tmp_path):
     image.clean_up()
 
 
-def test_the_lines_are_the_procfiles(site):
+def test_dockerfile_and_release_match_the_procfile(site):
     lines = procfile(site().path)
     command = block("container", "`Dockerfile`").split("CMD [")[1]
     assert command == ", ".join(f'"{word}"' for word in lines["web"].split()) + "]\n"
@@ -55,7 +55,7 @@ def test_the_lines_are_the_procfiles(site):
 
 @contextmanager
 def started_container(image, environment, log):
-    """Start the image's own command; yield its process, and stop it if it still runs."""
+    """Start the image's default command; yield its process, and stop it if it still runs."""
     with log.open("w") as opened:
         command = image.command(environment)
         process = subprocess.Popen(command, stdout=opened, stderr=subprocess.STDOUT)
@@ -67,7 +67,7 @@ def started_container(image, environment, log):
             process.wait(30)
 
 
-def test_a_container_is_built_released_served_and_stopped(image, postgres, tmp_path, tell):
+def test_container_is_built_released_served_and_stopped(image, postgres, tmp_path, tell):
     started = time.monotonic()
     image.build(image.source.path)
     tell("container: build", f"{time.monotonic() - started:.0f} s")
@@ -78,19 +78,19 @@ def test_a_container_is_built_released_served_and_stopped(image, postgres, tmp_p
     environment = image.source.production(DATABASE_URL=database, ALLOWED_HOSTS=HOST, PORT=str(port))
     environment["PYTHONWARNINGS"] = "error,ignore::ResourceWarning"
 
-    def does(*command, **changes):
+    def execute(*command, **changes):
         return run(image.command(environment | changes, *command), tmp_path)
 
     release = ["bash", "-c", procfile(image.source.path)["release"]]
-    unsafe = does(*release, DEBUG="on")
+    unsafe = execute(*release, DEBUG="on")
     assert unsafe.returncode == 1 and "Applying" not in unsafe.out, unsafe.out
-    released = does(*release)
+    released = execute(*release)
     assert "Applying identity.0001_initial... OK" in released.out, released.out
-    assert "Read-only" in (got := does("touch", "/app/new").out) or "denied" in got
-    assert does("id", "-u").stdout.strip() == "1001"
-    kept_out = [".env", ".git", ".venv/bin/pytest", ".venv/bin/uv"]
-    assert does("ls", *kept_out).stdout == ""
-    assert does("bash", "-c", "ls project/__pycache__/settings.*.pyc").returncode == 0
+    assert "Read-only" in (output := execute("touch", "/app/new").out) or "denied" in output
+    assert execute("id", "-u").stdout.strip() == "1001"
+    excluded = [".env", ".git", ".venv/bin/pytest", ".venv/bin/uv"]
+    assert execute("ls", *excluded).stdout == ""
+    assert execute("bash", "-c", "ls project/__pycache__/settings.*.pyc").returncode == 0
 
     log = tmp_path / "log"
     with started_container(image, environment, log) as process:

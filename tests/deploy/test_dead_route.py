@@ -1,4 +1,4 @@
-"""A route to the database that drops packets without a word. For root, on Linux."""
+"""A route to the database that silently drops packets. Requires root on Linux."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.exotic,
     pytest.mark.skipif(
-        os.getuid() != 0 or not shutil.which("ip"), reason="only root may cut a network"
+        os.getuid() != 0 or not shutil.which("ip"), reason="requires root and the command ip"
     ),
 ]
 
-# The site, in a network of its own, reaches the database from .2, and clients reach it at .130.
+# The site, in its own network namespace, connects to the database from .2, and listens at .130.
 HERE, SITE, FRONT = "10.219.7.1", "10.219.7.2", "10.219.7.130"
 
 
@@ -30,7 +30,7 @@ def ip(arguments):
 
 @pytest.fixture
 def network():
-    """Make a network, and yield its name."""
+    """Create a network namespace, and yield its name."""
     name = f"site{os.getpid()}"
     try:
         ip(f"netns add {name}")
@@ -51,7 +51,7 @@ def network():
 
 @pytest.fixture
 def database():
-    """Yield the address of a database that can be reached from the network."""
+    """Yield the URL of a database that can be reached from the network namespace."""
     postgres = Postgres(unused_port())
     try:
         postgres.stop()
@@ -63,27 +63,29 @@ def database():
         postgres.remove()
 
 
-def ask(path):
-    """Return the status of an answer, and the seconds that it took."""
+def get(path):
+    """Send a request; return the status of the response, and the seconds that it took."""
     began = time.monotonic()
     with closing(HTTPConnection(FRONT, 8000, timeout=120)) as connection:
         connection.request("GET", path, headers={"Host": "site", "X-Forwarded-Proto": "https"})
-        with connection.getresponse() as answer:
-            return answer.status, time.monotonic() - began
+        with connection.getresponse() as response:
+            return response.status, time.monotonic() - began
 
 
 def wait_for(path):
-    """Return when it is answered with 200."""
+    """Wait until the response has status 200."""
     until = time.monotonic() + 30
     while True:
         with suppress(OSError):
-            if ask(path)[0] == 200:
+            if get(path)[0] == 200:
                 return
         assert time.monotonic() < until
         time.sleep(0.1)
 
 
-def test_a_route_that_dies(make_deployed, network, database, record_property):
+def test_requests_fail_within_seconds_when_the_route_dies(
+    make_deployed, network, database, record_property
+):
     site = make_deployed()
     (site.path / "staticfiles").mkdir()
     path = f"{site.python.parent}:{os.environ['PATH']}"
@@ -93,23 +95,23 @@ def test_a_route_that_dies(make_deployed, network, database, record_property):
     with subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=site.path, env=variables) as web:
         try:
             wait_for("/healthz")
-            assert {ask("/readyz")[0] for _ in range(16)} == {200}  # connections are kept now
+            assert {get("/readyz")[0] for _ in range(16)} == {200}  # opens persistent connections
             ip(f"route add blackhole {SITE}/32")
-            # As many as both workers have threads.
+            # One request for each thread of both workers.
             with ThreadPoolExecutor(8) as clients:
-                answers = [*clients.map(ask, ["/readyz"] * 8)]
+                responses = [*clients.map(get, ["/readyz"] * 8)]
             ip(f"route delete blackhole {SITE}/32")
             wait_for("/readyz")
-            assert {ask("/readyz")[0] for _ in range(8)} == {200}
+            assert {get("/readyz")[0] for _ in range(8)} == {200}
         finally:
             web.terminate()
 
-    times = sorted(seconds for _, seconds in answers)
+    times = sorted(seconds for _, seconds in responses)
     record_property("fault", {
         "fault": "the route to the database dies", "sent": 8, "answered": 8, "failed": 0,
         "slowest": times[-1],
     })  # fmt: skip
-    assert {status for status, _ in answers} == {503}
-    # The kernel chooses the worker: where one gets more than four, the others wait for its threads,
-    # and then for one more attempt to connect, of 3 seconds.
+    assert {status for status, _ in responses} == {503}
+    # The kernel chooses the worker. If a worker gets more than four requests, the others wait for
+    # its threads, and then for one more attempt to connect, which takes 3 seconds.
     assert times[3] < 10 and times[-1] < 13

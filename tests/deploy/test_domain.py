@@ -1,4 +1,4 @@
-"""The site's own domain, by the line of docs/platforms/domain.md."""
+"""The redirects to the site's own domain, with the setting of docs/platforms/domain.md."""
 
 import re
 
@@ -9,7 +9,7 @@ from support.platforms import page
 pytestmark = pytest.mark.slow
 
 
-def test_all_addresses_lead_to_one_name(make_deployed, collect, serve, free_port):
+def test_all_hosts_redirect_to_one_domain(make_deployed, collect, serve, free_port):
     text = page("domain")
     site = make_deployed()
     collect(site)
@@ -23,16 +23,16 @@ def test_all_addresses_lead_to_one_name(make_deployed, collect, serve, free_port
     serve(site, *gunicorn, env=environment, port=free_port)
 
     def hops(host, **headers):
-        """Return the addresses that a browser is sent to, up to a page."""
+        """Yield the URLs of all redirects until the page."""
         front, scheme = Client(free_port, host), headers
         while True:
-            status, answer, _ = front.get("/?a=b", **scheme)
+            status, received, _ = front.get("/?a=b", **scheme)
             if status == 200:
                 return
             assert status == 301
-            yield answer["Location"]
+            yield received["Location"]
             scheme = HTTPS
-            front.host = re.fullmatch(r"https://([\w.]+)/\?a=b", answer["Location"])[1]
+            front.host = re.fullmatch(r"https://([\w.]+)/\?a=b", received["Location"])[1]
 
     one = "https://www.example.com/?a=b"
     assert list(hops("www.example.com", **HTTPS)) == []

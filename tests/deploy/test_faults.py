@@ -25,9 +25,9 @@ LOAD = ROOT / "tests" / "support" / "load.py"
 
 @pytest.fixture
 def load(deployed, record_property):
-    """Return a context manager: clients send requests for as long as it lasts, and are counted.
+    """Return a context manager in which clients send requests, and which counts the responses.
 
-    What was counted is a row of the table at the end of the run: pytest_terminal_summary.
+    The counts are a row of the table that pytest_terminal_summary prints at the end of the run.
     """
 
     @contextmanager
@@ -48,24 +48,23 @@ def load(deployed, record_property):
     return under_load
 
 
-def test_a_worker_is_killed(deployed, load):
-    """It loses what it held and had queued, and nothing after that."""
+def test_killed_worker_drops_only_its_in_flight_requests(deployed, load):
     dyno, router = deployed.dynos[0], deployed.router
     before = len(router.errors)
     with load("a worker is killed", at_least=1000) as counts:
-        with router.changed:  # nothing new is sent until it is gone
+        with router.changed:  # no new request is sent until it has ended
             worker = dyno.workers()[0]
-            held = router.in_flight[dyno.port]
+            in_flight = router.in_flight[dyno.port]
             os.kill(worker, signal.SIGKILL)
             wait_until(lambda: worker not in dyno.workers())
         wait_until(lambda: len(dyno.workers()) == 2)
 
     assert counts.sent >= 1000
-    assert counts.failed <= held, router.errors[before:]
+    assert counts.failed <= in_flight, router.errors[before:]
 
 
-def test_rolling_restart(deployed, load):
-    """The router takes a dyno out, lets it answer, and only then is it sent SIGTERM."""
+def test_rolling_restart_drops_no_requests(deployed, load):
+    """The router stops sending requests to a dyno and waits for its responses before SIGTERM."""
     before = len(deployed.router.errors)
     ends = []
     with load("rolling restart", at_least=2000) as counts:
@@ -81,8 +80,7 @@ def test_rolling_restart(deployed, load):
     assert max(seconds for _, seconds in ends) < 5, ends
 
 
-def test_sigterm_while_a_request_is_on_its_way(deployed):
-    """It is answered, and gunicorn ends well."""
+def test_request_in_flight_at_sigterm_gets_a_response(deployed):
     body = b"username=ada&password=wrong"
     with (
         deployed.alone() as dyno,
@@ -90,19 +88,18 @@ def test_sigterm_while_a_request_is_on_its_way(deployed):
     ):
         connection.sendall(head("POST /admin/login/", *form(len(body))) + body[:10])
         time.sleep(0.5)
-        assert select.select([connection], [], [], 0)[0] == []  # it waits for the rest
+        assert select.select([connection], [], [], 0)[0] == []  # the dyno waits for the rest
         os.killpg(dyno.process.pid, signal.SIGTERM)
         time.sleep(1)
         connection.sendall(body[10:])
-        answer = connection.recv(100)
+        response = connection.recv(100)
         code = dyno.process.wait(5)
 
-    assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")  # there was no token in the form
+    assert response.startswith(b"HTTP/1.1 403 Forbidden\r\n")  # the form has no CSRF token
     assert code == 0
 
 
-def test_the_database_stops_and_comes_back(deployed, load, postgres):
-    """Without it a page that wants it fails at once; with it, all is as it was."""
+def test_pages_fail_fast_without_the_database_and_recover_with_it(deployed, load, postgres):
     database = {"path": "/admin/", "at_least": 200}
     postgres.stop()
     try:
@@ -128,8 +125,8 @@ def test_the_database_stops_and_comes_back(deployed, load, postgres):
     assert stopped.slowest < 3
 
 
-def test_a_database_that_never_answers(deployed, load):
-    """Connecting fails after connect_timeout."""
+def test_connections_to_a_silent_database_time_out(deployed, load):
+    """Check that connecting fails after connect_timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgres://ada@127.0.0.1:{silent.getsockname()[1]}/site?sslmode=disable"
         with (
@@ -148,17 +145,17 @@ def test_a_database_that_never_answers(deployed, load):
 
 
 @pytest.mark.exotic
-def test_a_database_that_acknowledges_and_stays_silent(deployed, postgres, record_property):
-    """Nothing bounds it, as docs/decisions.md says: requests wait for as long as it lasts."""
+def test_requests_wait_for_a_database_that_only_acknowledges(deployed, postgres, record_property):
+    """There is no timeout for this, as docs/decisions.md says."""
     with deployed.alone() as dyno, ThreadPoolExecutor(16) as clients:
-        ask = partial(Client(dyno.port).get, "/readyz", seconds=60)
+        get = partial(Client(dyno.port).get, "/readyz", seconds=60)
         database = urlsplit(deployed.app.config["DATABASE_URL"]).path[1:]
         backends = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
-        idle = set(postgres.execute(backends).split())  # the other dynos'
+        idle = set(postgres.execute(backends).split())  # those of the other dynos
         stopped = []
 
         def all_threads_are_connected():
-            assert {status for status, *_ in clients.map(lambda _: ask(), range(32))} == {200}
+            assert {status for status, *_ in clients.map(lambda _: get(), range(32))} == {200}
             stopped[:] = map(int, set(postgres.execute(backends).split()) - idle)
             return len(stopped) == 8
 
@@ -167,19 +164,19 @@ def test_a_database_that_acknowledges_and_stays_silent(deployed, postgres, recor
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
-            waiting = [clients.submit(ask) for _ in range(8)]
+            waiting = [clients.submit(get) for _ in range(8)]
             time.sleep(12)
-            assert not any(answer.done() for answer in waiting)
+            assert not any(response.done() for response in waiting)
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        assert {answer.result()[0] for answer in waiting} == {200}
+        assert {response.result()[0] for response in waiting} == {200}
         slowest = time.monotonic() - began
     counts = {"sent": 8, "answered": 8, "failed": 0, "slowest": slowest}
     record_property("fault", {"fault": "the database acknowledges only"} | counts)
 
 
-def test_the_tracker_hangs(deployed, load):
+def test_hanging_tracker_delays_no_response(deployed, load):
     deployed.tracker.mode = "hanging"
     try:
         with load("the tracker hangs", at_least=500) as counts:

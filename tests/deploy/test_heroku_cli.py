@@ -1,4 +1,4 @@
-"""Heroku's own command-line tool: parses every command of the docs, and runs the web line."""
+"""Heroku's command-line tool, which must parse every command of the docs and run the web line."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from support.npm import installed, needs_npm
 pytestmark = [pytest.mark.slow, pytest.mark.exotic, needs_npm]
 
 PAGES = [ROOT / "README.md", TEMPLATE / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# In a code block, a line of its own or behind another command; in a sentence, within backticks.
+# In a code block, at the start of a line or after another command; in a sentence, in backticks.
 COMMAND = re.compile(r"(?:^[ ]*|`|&& |\$\()(heroku [a-z][a-z:]*[^`\n]*)", re.MULTILINE)
 
 
@@ -25,7 +25,7 @@ def heroku():
 
 
 def commands(path):
-    """Return the words of each heroku command of a page, with where it stands."""
+    """Yield the words of each heroku command of a page."""
     text = path.read_text(encoding="utf-8").replace("{{ cookiecutter.project_slug }}", "my-site")
     for found in COMMAND.findall(text):
         command = re.sub(r"\$\(.+\)", "value", found).split(")")[0]
@@ -33,7 +33,7 @@ def commands(path):
 
 
 def parse(heroku, lines):
-    """Return what is wrong with each command, or nothing."""
+    """Return an error message for each command, which is empty if the command is valid."""
     script = ["node", ROOT / "tests" / "support" / "parse_heroku.mjs", heroku]
     done = subprocess.run(
         [str(word) for word in script],
@@ -62,7 +62,7 @@ def test_heroku_has_every_command_and_flag_of_the_docs(heroku, tell):
     tell("commands of heroku that are parsed", len(lines))
 
 
-def test_a_flag_or_command_that_does_not_exist_is_noticed(heroku):
+def test_unknown_flags_and_commands_are_reported(heroku):
     lines = [["domains:add", "--wrong", "x"], ["ps:nonsense"], ["pg:info"]]
     assert parse(heroku, lines) == ["Nonexistent flag: --wrong", "there is no such command", ""]
 

@@ -1,4 +1,4 @@
-"""The server of one's own in docs/platforms/server.md, a Debian 12, by the files and lines that stand there."""
+"""The Debian 12 server of docs/platforms/server.md, set up with the page's files and commands."""
 
 import configparser
 import re
@@ -26,7 +26,7 @@ from support.platforms import (
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.exotic,
-    pytest.mark.skipif(NGINX is None, reason="there is no nginx"),
+    pytest.mark.skipif(NGINX is None, reason="nginx is not installed"),
 ]
 
 
@@ -41,7 +41,7 @@ def server(site, tmp_path):
 
 
 def set_up(server):
-    """Type what the page has root type once, with its files in their places, until it is first."""
+    """Run the page's commands that set up the server, write its files, and run the first deploy."""
     once = server.type(block("server", "As root, once"))
     assert once.returncode == 0, once.out
     for lead, text in blocks("server").items():
@@ -53,12 +53,12 @@ def set_up(server):
 
 
 def check_unit(server, web):
-    """Return the command and the folder of the unit, which has the Procfile's web line."""
+    """Check that the systemd unit runs the Procfile's web line; return its command and folder."""
     path = server.root / "etc/systemd/system/my-site.service"
     if shutil.which("systemd-analyze"):
         verified = run(["systemd-analyze", "verify", path], server.root)
         assert path.name not in verified.out, verified.out
-        # A unit that may do anything has 92; this one had 15 in systemd 252.
+        # The exposure of an unrestricted unit is 92; in systemd 252, that of this unit is 15.
         security = ["systemd-analyze", "security", "--offline=yes", "--threshold=20"]
         exposed = run([*security, path], server.root)
         assert exposed.returncode == 0, exposed.out
@@ -73,7 +73,7 @@ def check_unit(server, web):
 
 
 def check_slow_clients(front):
-    """Twenty that are in the middle of a form hold none of gunicorn's eight threads."""
+    """Check that twenty clients in the middle of a form hold none of gunicorn's eight threads."""
     lines = ["POST /admin/login/ HTTP/1.1", f"Host: {front.host}", f"Origin: https://{front.host}"]
     lines += ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 1000"]
     lines += ["Cookie: csrftoken=" + "a" * 32, "", "username=a"]
@@ -84,13 +84,13 @@ def check_slow_clients(front):
 
 
 def check_releases(server):
-    """One is refused and leaves no trace; the next has SQLite; then it goes back to the first."""
+    """Check a release that fails and changes nothing, one with SQLite, and a rollback."""
     environment = server.root / "etc/my-site.env"
     good, first = environment.read_text(), server.current()
     server.log.write_text("")
     environment.write_text(good.replace("HOSTS=www.example.com", "HOSTS=*"))
-    refused = server.type("deploy-my-site")
-    assert refused.returncode == 1 and "deploy.E003" in refused.out
+    failed = server.type("deploy-my-site")
+    assert failed.returncode == 1 and "deploy.E003" in failed.out
     assert server.current() == first and server.log.read_text() == ""
     assert {path.name for path in first.parent.iterdir()} == {first.name, "current"}
 
@@ -118,7 +118,7 @@ def check_releases(server):
     assert server.log.read_text().splitlines() == [restart, restart]
 
 
-def test_a_server_of_your_own(server, postgres, serve):
+def test_own_server_is_set_up_serves_and_rolls_back(server, postgres, serve):
     socket_url = "postgres:////var/run/postgresql/my-site"
     server.changes = {socket_url: postgres.database("server")} | server.changes
     set_up(server)
@@ -128,7 +128,7 @@ def test_a_server_of_your_own(server, postgres, serve):
     gunicorn, https_port = server.ports["gunicorn"], server.ports["https"]
     serve(Site(folder), *command, env={"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}, port=gunicorn)
     serve(Site(server.root), *server.nginx, port=https_port)
-    # Whatever a client says of scheme and address:
+    # Forged headers for the scheme and the address are ignored:
     check_http_goes_to_https(Client(server.ports["http"], "www.example.com"), **HTTPS)
     front = Client(https_port, "www.example.com", tls=True)
     check_pages(front, **{"X-Forwarded-Proto": "http"})

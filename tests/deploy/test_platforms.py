@@ -1,8 +1,8 @@
-"""The pages of docs/platforms, simulated with the files and commands that they have.
+"""Render, Railway and Dokku, simulated with the files and commands of docs/platforms.
 
-What each does is what its documentation or source says: Dokku 0.38 with herokuish 0.11.14,
-Render's blueprint specification, Railway with Railpack. A server of one's own is in
-test_own_server.py.
+Each simulation follows the platform's documentation or source: Dokku 0.38 with herokuish 0.11.14,
+Render's blueprint specification, Railway with Railpack. test_own_server.py simulates a server of
+your own.
 """
 
 import base64
@@ -32,11 +32,11 @@ from support.platforms import (
 
 slow = pytest.mark.slow
 exotic = pytest.mark.exotic
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="there is no nginx")
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(PAGES.glob("*.md"))])
-def test_each_code_block_of_a_page_is_a_file_or_is_run_or_is_marked_as_not_run(name):
+def test_each_code_block_is_a_file_or_is_run_or_is_marked_as_untested(name):
     leads = [lead for lead, _ in BLOCK.findall(page(name))]
 
     assert len(leads) == page(name).count("\n```") / 2
@@ -45,14 +45,14 @@ def test_each_code_block_of_a_page_is_a_file_or_is_run_or_is_marked_as_not_run(n
 
 
 def bash(site, line, environment):
-    """Run a line in a Site as most platforms do; return what it printed."""
+    """Run a line in bash in a Site, check that it succeeds, and return its output."""
     done = site.run("bash", "-c", line, env=environment)
     assert done.returncode == 0, done.out
     return done.out
 
 
-# Of the blueprint's JSON schema, at render.com/schema/render.yaml.json, what concerns a web service
-# that is built from a repository, and a database.
+# The keys of a web service that is built from a repository, and of a database, in the blueprint's
+# JSON schema: render.com/schema/render.yaml.json
 SERVICE = """autoDeployTrigger branch buildCommand buildFilter disk domains envVars healthCheckPath
     initialDeployHook maxShutdownDelaySeconds name numInstances plan preDeployCommand previews region
     repo rootDir runtime scaling startCommand type""".split()
@@ -62,7 +62,7 @@ PAID = ["starter", "standard", "pro", "pro plus", "pro max", "pro ultra"]
 
 
 def render_variables(blueprint, typed, url):
-    """Return the variables of the blueprint's service: `typed` are asked for, `url` is made."""
+    """Return the blueprint's variables: the user enters those in `typed`, Render sets `url`."""
     values = {}
     for variable in blueprint["services"][0]["envVars"]:
         key, (source, value) = variable.pop("key"), *variable.items()
@@ -80,7 +80,7 @@ def render_variables(blueprint, typed, url):
 
 @slow
 @exotic
-def test_render(site, postgres, serve, free_port, tmp_path):
+def test_render_builds_releases_and_serves(site, postgres, serve, free_port, tmp_path):
     generated = site("sentry")
     app = clone(generated, tmp_path / "src")
     text = block("render", "`render.yaml`").replace("ROLLBAR_ACCESS_TOKEN", "SENTRY_DSN")
@@ -97,12 +97,12 @@ def test_render(site, postgres, serve, free_port, tmp_path):
     config = render_variables(blueprint, typed, postgres.database("render"))
     bash(app, service["buildCommand"], build | config)
     bare = {"PATH": "/usr/bin:/bin"}
-    # Whether a shell reads this line, Render does not say; the line brings its own.
+    # Render does not document whether it runs this line in a shell, so the line starts one.
     words = shlex.split(service["preDeployCommand"])
     assert words[:2] == ["bash", "-c"] and len(words) == 3
     generated_key = {"SECRET_KEY": base64.b64encode(os.urandom(32)).decode()}
-    refused = app.run(*words, env=bare | config | generated_key)
-    assert refused.returncode == 1 and "security.W009" in refused.out
+    failed = app.run(*words, env=bare | config | generated_key)
+    assert failed.returncode == 1 and "security.W009" in failed.out
     released = app.run(*words, env=bare | config)
     assert released.returncode == 0 and "Applying identity.0001_initial... OK" in released.out
     web = bare | config | {"PORT": str(free_port), "WEB_CONCURRENCY": "1"}
@@ -116,7 +116,7 @@ def test_render(site, postgres, serve, free_port, tmp_path):
 
 @slow
 @exotic
-def test_railway(site, postgres, serve, free_port, tmp_path):
+def test_railway_builds_releases_and_serves(site, postgres, serve, free_port, tmp_path):
     generated = site()
     app = clone(generated, tmp_path / "app")
     config = json.loads(block("railway", "`railway.json`"))
@@ -138,10 +138,10 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     assert chosen["DATABASE_URL"] == "${{Postgres.DATABASE_URL}}"
     chosen["DATABASE_URL"] = postgres.database("railway")
     build = builder(generated) | chosen
-    bash(app, "uv sync --locked --no-dev --no-install-project", build)  # Railpack's own
+    bash(app, "uv sync --locked --no-dev --no-install-project", build)  # as Railpack does
     image = {"PATH": f"{app.path}/.venv/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
     bash(app, build_line, build | image)
-    assert len(shlex.split(release)) == 3  # with or without a shell, it is the same
+    assert len(shlex.split(release)) == 3  # works with and without a shell
     assert "Applying identity.0001_initial... OK" in bash(app, release, image | chosen)
     web = yaml.safe_load((app.path / "Procfile").read_text())["web"]  # as Railpack reads it
     start = image | chosen | {"PORT": str(free_port)}
@@ -155,7 +155,7 @@ def test_railway(site, postgres, serve, free_port, tmp_path):
     assert front.log_in("ada", "wrong", **HTTPS | {"X-Real-IP": "203.0.113.2"}) == 200
 
 
-# What Dokku's template comes to for an app with a certificate, at default settings.
+# The output of Dokku's template for an app with a certificate and default settings.
 DOKKU_SERVERS = """
 server {{
     listen 127.0.0.1:{http};
@@ -181,7 +181,7 @@ server {{
 @slow
 @exotic
 @needs_nginx
-def test_dokku(app, postgres, serve, tmp_path):
+def test_dokku_releases_and_serves(app, postgres, serve, tmp_path):
     built = app()
     once = block("dokku", "Untested, on the server, once")
     line = re.search("^dokku config:set (.+)$", once, re.MULTILINE)[1]

@@ -1,6 +1,6 @@
-"""The first deploy, rehearsed: build, release, two dynos behind a router, and their responses.
+"""The first deploy, simulated: build, release, and the responses of two dynos behind a router.
 
-On the committed files alone, with a real Postgres and under the variables of Heroku's buildpack.
+The build has only committed files, a real Postgres, and the variables of Heroku's buildpack.
 Faults are in test_faults.py, attacks in tests/attacks/.
 """
 
@@ -9,7 +9,7 @@ import re
 import pytest
 from support.client import HOST, HTTPS, Client
 from support.deployed import on_heroku
-from support.heroku import refusals
+from support.heroku import build_errors
 
 pytestmark = pytest.mark.slow
 
@@ -29,21 +29,20 @@ pytestmark = pytest.mark.slow
         (".heroku/python", "", "buildpack"),
     ],
 )
-def test_the_buildpack_refuses(tmp_path, name, text, word):
+def test_buildpack_rejects_wrong_files(tmp_path, name, text, word):
     for path, content in (("uv.lock", ""), (".python-version", "3.13\n"), (name, text)):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(content or "")
     if text is None:
         (tmp_path / name).unlink()
 
-    (refused,) = refusals(tmp_path)
+    (error,) = build_errors(tmp_path)
 
-    assert word in refused
+    assert word in error
 
 
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
-def test_build(app, error_tracker):
-    """It adds the packages and the static files to what was committed, and changes nothing."""
+def test_build_adds_only_packages_and_static_files(app, error_tracker):
     built = app(error_tracker)
 
     changed = built.run("git status --porcelain --ignored")
@@ -54,45 +53,44 @@ def test_build(app, error_tracker):
     assert "gunicorn" in programs and not programs & {"pytest", "ruff", "uv"}
 
 
-def test_release(app, postgres):
-    """The first migrates; the second has nothing to do; one that is refused touches nothing."""
+def test_release_migrates_once_and_changes_nothing_if_it_fails(app, postgres):
     release = app().lines["release"]
     database = {"DATABASE_URL": postgres.database("releases")}
     count = "from django.db import connection; print(len(connection.introspection.table_names()), 'tables')"
 
-    refused = [
+    failed = [
         app().run(release, **database | broken)
         for broken in (
             {"ALLOWED_HOSTS": "*"},
             {"SECURE_HSTS_SECONDS": "an hour"},
         )
     ]
-    untouched = app().run(f'python manage.py shell --no-imports -c "{count}"', **database)
+    unchanged = app().run(f'python manage.py shell --no-imports -c "{count}"', **database)
     first, second = (app().run(release, **database) for _ in range(2))
 
-    assert all(done.returncode != 0 and "Traceback" not in done.out for done in refused)
-    assert untouched.stdout == "0 tables\n"
+    assert all(done.returncode != 0 and "Traceback" not in done.out for done in failed)
+    assert unchanged.stdout == "0 tables\n"
     assert first.returncode == second.returncode == 0, first.out + second.out
     assert "Applying identity.0001_initial... OK" in first.stdout
     assert "No migrations to apply." in second.stdout
 
 
-def test_who_logs_in_at_one_dyno_goes_on_at_the_other(deployed):
+def test_session_is_valid_on_both_dynos(deployed):
     one, other = (dyno.port for dyno in deployed.dynos)
-    person = Client(deployed.router.server_port, tls=True)
+    client = Client(deployed.router.server_port, tls=True)
     deployed.router.take_out(other)
     try:
-        assert person.log_in("ada") == 302
+        assert client.log_in("ada") == 302
         deployed.router.put_in(other)
         deployed.router.take_out(one)
-        status, _, page = person.get("/admin/")
+        status, _, page = client.get("/admin/")
     finally:
         deployed.router.ports[:] = [one, other]
 
     assert status == 200 and "Site administration" in page
 
 
-def test_what_a_client_sees(deployed):
+def test_responses_to_a_client(deployed):
     status, headers, _ = Client(deployed.dynos[0].port).get(
         "/page/", **{"X-Forwarded-Proto": "http"}
     )
@@ -110,12 +108,11 @@ def test_what_a_client_sees(deployed):
         ("/healthz", "10.0.0.1", 200, "ok"),
         ("/readyz", "10.0.0.1", 200, "ok"),
     ):
-        answer = client.get(path, Host=host)
-        assert answer[0] == status and words in answer[2]
+        response = client.get(path, Host=host)
+        assert response[0] == status and words in response[2]
 
 
-def test_static_files(deployed):
-    """They have a hash in their names, may be kept for ever, and come compressed."""
+def test_static_files_are_hashed_immutable_and_compressed(deployed):
     client = Client(deployed.router.server_port, tls=True)
     pages = client.get("/")[2] + client.get("/admin/login/")[2]
     links = re.findall(r'(?:href|src)="(/static/.+?)"', pages)
@@ -135,11 +132,11 @@ def test_static_files(deployed):
             sizes[headers.get("Content-Encoding", "identity")] = int(headers["Content-Length"])
         if sizes["identity"] > 500:
             assert sizes["br"] < sizes["gzip"] < sizes["identity"]
-    assert client.get("/static/site.css")[0] == 200  # what 500.html links
+    assert client.get("/static/site.css")[0] == 200  # 500.html links it
 
 
 def check_boom(deployed):
-    """For staff it is one item and one traceback; others are sent to the login, and nothing is reported."""
+    """Check that /boom/ reports one error for staff, and redirects others to the login."""
     deployed.tracker.items.clear()
     with deployed.alone() as dyno:
         client = Client(deployed.router.server_port, tls=True)
@@ -156,10 +153,10 @@ def check_boom(deployed):
     assert re.search(rf"^GET /boom/ 500 \d+ms request_id={request_id}$", log, re.MULTILINE)
 
 
-def test_boom(deployed):
+def test_boom_is_reported_to_rollbar(deployed):
     check_boom(deployed)
 
 
-def test_boom_with_sentry(app, postgres, tmp_path):
+def test_boom_is_reported_to_sentry(app, postgres, tmp_path):
     with on_heroku(app("sentry"), "sentry", postgres, tmp_path) as deployed:
         check_boom(deployed)

@@ -1,4 +1,4 @@
-"""The servers of docs/servers.md, but for Apache, by the lines that stand there."""
+"""The servers of docs/servers.md, except Apache, run with the lines of the page."""
 
 import os
 import re
@@ -17,12 +17,12 @@ from support.generated import BIN, ROOT, procfile
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 PAGE = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
-# All warnings are errors but the one that servers.md speaks of.
+# All warnings are errors, except the one that servers.md mentions.
 WARNINGS = "error,ignore:StreamingHttpResponse must consume synchronous iterators"
 
 
 def documented(server):
-    """Return what servers.md has for a server: what to type, its web line, and its asgi.py."""
+    """Return a server's installation command, its web line and its asgi.py in servers.md."""
     add, web = re.search(
         rf"## {server}\n+```\n(uv add .+)\n```\n+In the `Procfile`:\n+```\nweb: (.+)\n```", PAGE
     ).groups()
@@ -31,14 +31,14 @@ def documented(server):
 
 @pytest.fixture
 def served(make_deployed, collect, environment, serve, postgres, free_port):
-    """Return a function that gives a FailingSite on a server, with its own .venv and database."""
+    """Return a function that starts a FailingSite on a server, with its own .venv and database."""
 
     def start(server, tracker):
         add, web, asgi = documented(server)
         site = make_deployed(tracker.kind)
         shared = (site.path / ".venv").resolve()
         (site.path / ".venv").unlink()
-        shutil.copytree(shared, site.path / ".venv", symlinks=True)  # with what is compiled
+        shutil.copytree(shared, site.path / ".venv", symlinks=True)  # with compiled modules
         path = f"{BIN}:{os.environ['PATH']}"
         added = site.run("bash", "-c", add, env=environment | {"PATH": path})
         assert added.returncode == 0, added.out
@@ -54,11 +54,11 @@ def served(make_deployed, collect, environment, serve, postgres, free_port):
     return start
 
 
-def answer_at_sigterm(failing):
-    """Send SIGTERM when half a form is here; return the answer to the whole, and the exit code."""
-    body, answer = b"username=ada", b""
+def response_at_sigterm(failing):
+    """Send SIGTERM in the middle of a form; return the response to the form, and the exit code."""
+    body, response = b"username=ada", b""
     headers = [f"Content-Length: {len(body)}", f"Origin: https://{HOST}"]
-    headers += ["Cookie: csrftoken=" + "a" * 32]  # without it, the form would not be read
+    headers += ["Cookie: csrftoken=" + "a" * 32]  # without it, Django does not read the form
     with (
         ThreadPoolExecutor() as beside,
         socket.create_connection(("127.0.0.1", failing.port), 10) as connection,
@@ -69,12 +69,12 @@ def answer_at_sigterm(failing):
         time.sleep(1)
         with suppress(OSError):
             connection.sendall(body[5:])
-            answer = connection.recv(100)
-    return answer, stopped.result()[0]
+            response = connection.recv(100)
+    return response, stopped.result()[0]
 
 
 @pytest.mark.parametrize(
-    ("server", "kind", "answers_at_sigterm"),
+    ("server", "kind", "responds_at_sigterm"),
     [
         ("Uvicorn", "rollbar", True),
         ("Uvicorn", "sentry", True),
@@ -83,7 +83,7 @@ def answer_at_sigterm(failing):
         ("uWSGI", "rollbar", False),
     ],
 )
-def test_server(served, postgres, server, kind, answers_at_sigterm):
+def test_server_serves_reports_and_stops(served, postgres, server, kind, responds_at_sigterm):
     with FakeTracker(kind) as tracker:
         failing = served(server, tracker)
 
@@ -93,8 +93,8 @@ def test_server(served, postgres, server, kind, answers_at_sigterm):
         assert failing.request("/", Host="stranger.example.org")[0] == 400
         assert failing.request("/healthz", Host="10.0.0.1")[::2] == (200, "ok")
         with ThreadPoolExecutor(20) as clients:
-            answers = clients.map(lambda _: failing.request("/readyz")[0], range(100))
-            assert set(answers) == {200}
+            statuses = clients.map(lambda _: failing.request("/readyz")[0], range(100))
+            assert set(statuses) == {200}
         count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = 'site{failing.port}'"
         assert int(postgres.execute(count)) <= 8
 
@@ -105,13 +105,13 @@ def test_server(served, postgres, server, kind, answers_at_sigterm):
         assert len(tracker.items) == 1, log
         assert log.count("Traceback") == log.count("[a-crash]") == 1, log
 
-        answer, code = answer_at_sigterm(failing)
-        assert answer.startswith(b"HTTP/1.1 403 ") == answers_at_sigterm, answer
+        response, code = response_at_sigterm(failing)
+        assert response.startswith(b"HTTP/1.1 403 ") == responds_at_sigterm, response
         assert code == 0
 
 
-def test_a_connection_pool(make_deployed):
-    """By the lines of “More requests”: the pool's URL is used where there is one."""
+def test_url_of_a_connection_pool_is_used_if_set(make_deployed):
+    """Use the lines of “More requests” in servers.md."""
     old, new = re.search(r"in place of `(.+)`:\n\n```python\n(.+?)```", PAGE, re.DOTALL).groups()
     site = make_deployed()
     site.replace("project/settings.py", f"{old}\n", new)

@@ -1,7 +1,7 @@
-"""A walk through README.md and the README that is generated, from nothing to a site that is deployed.
+"""The commands of README.md and of the generated README, from an empty folder to a deployed site.
 
-The commands are run as they stand there, in an empty folder and with an empty home. Heroku is
-simulated, as in test_rehearsal.py; `heroku` itself by heroku_cli.py.
+They run unchanged, in an empty folder and with an empty home folder. Heroku is simulated as in
+test_rehearsal.py, and its command line by heroku_cli.py.
 """
 
 import json
@@ -35,7 +35,7 @@ ADA = ["ada", "ada@example.com", PASSWORD, PASSWORD]
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return an empty folder to walk in."""
+    """Return an empty folder in which the commands run."""
     path = tmp_path / "walk"
     path.mkdir()
     return path
@@ -45,7 +45,7 @@ def folder(tmp_path):
 def newcomer(tmp_path):
     """Return the environment of a user with an empty home folder, uv, git and a name in it.
 
-    A repository with this working tree stands in for GitHub.
+    A local repository with this working tree replaces the one on GitHub.
     """
     template, home = tmp_path / "template", tmp_path / "home"
     home.mkdir()
@@ -82,40 +82,40 @@ def newcomer(tmp_path):
 
 
 def blocks(readme, heading):
-    """Return the blocks of commands below a heading, each as a list of lines."""
+    """Return the command blocks below a heading, each as a list of lines."""
     section = readme.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return [block.splitlines() for block in re.findall("```\n(.+?)\n```", section, re.DOTALL)]
 
 
 def paste(commands, folder, environment, answers=()):
-    """Type commands into bash, and answers to what they ask; return all that was to be seen."""
+    """Run commands in bash, type answers to their questions, and return the output."""
     lines = ["set -e", *commands]
-    status, seen = in_terminal(["bash", "-c", "\n".join(lines)], folder, environment, answers)
-    assert status == 0, seen
-    return plain(seen).replace("\r\n", "\n")
+    status, output = in_terminal(["bash", "-c", "\n".join(lines)], folder, environment, answers)
+    assert status == 0, output
+    return plain(output).replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("tool", ["uvx", pytest.param("pipx run", marks=pytest.mark.exotic)])
-def test_from_an_empty_folder_to_a_site_that_is_live(
+def test_readme_commands_create_and_deploy_a_site(
     folder, newcomer, serve, postgres, tmp_path, tool
 ):
     readme = (ROOT / "README.md").read_text()
     start = re.search(f"`({tool} cookiecutter gh:org/template)`", readme)[1]
     newcomer["PATH"] += f":{BIN}" if tool != "uvx" else ""
-    paste([f"{start.rpartition(' ')[0]} --version"], folder, newcomer)  # is fetched by now
-    said = paste([start], folder, newcomer, ANSWERS)
+    paste([f"{start.rpartition(' ')[0]} --version"], folder, newcomer)  # downloads cookiecutter
+    output = paste([start], folder, newcomer, ANSWERS)
     if tool == "uvx":
         picture = words((PICTURES / "terminal.svg").read_text())
-        assert picture == words(terminal(f"$ {start}\n{said}")), "make pictures"
+        assert picture == words(terminal(f"$ {start}\n{output}")), "make pictures"
 
     cd, activate, createsuperuser, runserver = re.findall(
-        "^  (.+)$", said.partition("\nVerified.")[2], re.M
+        "^  (.+)$", output.partition("\nVerified.")[2], re.M
     )
-    address = re.search("^Then open (.+)$", said, re.M)[1]
-    made = paste([cd, activate, createsuperuser], folder, newcomer, ADA)
-    assert "Superuser created successfully" in made
+    address = re.search("^Then open (.+)$", output, re.M)[1]
+    created = paste([cd, activate, createsuperuser], folder, newcomer, ADA)
+    assert "Superuser created successfully" in created
     site = Site(folder / SLUG)
-    if listens(8000):  # another program's, on a machine that is not empty
+    if listens(8000):  # another program uses this port
         address = f"http://127.0.0.1:{unused_port()}/"
         runserver += f" {address.split(':')[-1].strip('/')}"
     port = int(address.split(":")[-1].strip("/"))
@@ -126,13 +126,13 @@ def test_from_an_empty_folder_to_a_site_that_is_live(
     site.add_settings(QUICK_STATIC_FILES)
     site.commit("Quick")
     with FakeTracker("rollbar") as tracker:
-        goes_live(
+        check_first_deploy(
             site, [cd, activate], newcomer, tracker, postgres.database(f"walk_{tool[:4]}"), tmp_path
         )
 
 
-def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
-    """Type the six commands of the first push, and look at what they lead to."""
+def check_first_deploy(site, enter_site, environment, tracker, database, tmp_path):
+    """Run the six commands of the first push, and check the deployed site."""
     state = tmp_path / "heroku.json"
     tracker.key = "my-own-token"
     endpoint = {"ROLLBAR_ENDPOINT": tracker.variables["ROLLBAR_ENDPOINT"]}
@@ -143,12 +143,12 @@ def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
     first = [command.replace("your-token", tracker.key) for command in first]
     folder = site.path.parent
 
-    paste([*to_the_site, *first, push], folder, environment)
+    paste([*enter_site, *first, push], folder, environment)
     app = build(places["repository"], Path(places["app"]), site.python.resolve(), BIN / "uv")
     app.config = json.loads(state.read_text())["config"]
     released = app.run(app.lines["release"])
     assert released.returncode == 0, released.out
-    paste([*to_the_site, createsuperuser, opens], folder, environment, ADA)
+    paste([*enter_site, createsuperuser, opens], folder, environment, ADA)
 
     assert [call.split()[0] for call in json.loads(state.read_text())["calls"]] == [
         "create", "addons:create", "config:set", "run", "open",
@@ -169,28 +169,28 @@ def goes_live(site, to_the_site, environment, tracker, database, tmp_path):
 @pytest.mark.exotic
 @pytest.mark.parametrize("tool", ["uvx", "pipx run"])
 def test_printed_commands_work_in_the_users_shell(folder, newcomer, tool):
-    """After a rejected answer, which is asked again, and after the project's folder has moved."""
+    """Run the command to answer again, and the next steps before and after the folder moves."""
     start = re.search(f"`({tool} cookiecutter gh:org/template)`", (ROOT / "README.md").read_text())
     newcomer["PATH"] += f":{BIN}" if tool != "uvx" else ""
     rejected = ["bash", "-c", f"{start[1]} --no-input project_slug=No!"]
 
-    status, said = in_terminal(rejected, folder, newcomer, ())
-    asked_again = re.search(r"To answer again:\s+(.+?)\s*$", plain(said), re.MULTILINE)[1]
-    verified = paste([f"{asked_again} --no-input"], folder, newcomer)
+    status, output = in_terminal(rejected, folder, newcomer, ())
+    again = re.search(r"To answer again:\s+(.+?)\s*$", plain(output), re.MULTILINE)[1]
+    verified = paste([f"{again} --no-input"], folder, newcomer)
     printed = re.findall("^  (.+)$", verified.partition("\nVerified.")[2], re.MULTILINE)
     paste([*printed[:2], "python manage.py check"], folder, newcomer)
     (folder / "my-site").rename(folder / "moved")
     moved = paste(["cd moved", printed[1], "python bootstrap.py"], folder, newcomer)
 
-    assert status == 1 and "Example: site-no" in plain(said)
+    assert status == 1 and "Example: site-no" in plain(output)
     if tool == "uvx":
-        assert asked_again.startswith("uvx cookiecutter ")
+        assert again.startswith("uvx cookiecutter ")
     assert "\nVerified." in moved
 
 
 @pytest.mark.exotic
 @pytest.mark.parametrize("tool", ["pipx", "pip"])
-def test_other_ways_to_begin(folder, newcomer, tmp_path, tool):
+def test_other_commands_that_create_a_site(folder, newcomer, tmp_path, tool):
     readme = ROOT / "README.md"
     commands = {
         "pipx": re.findall("`(pipx run .+?)`", readme.read_text()),

@@ -1,4 +1,4 @@
-"""docs/background.md, followed literally, with the real worker on the real Postgres."""
+"""The steps of docs/background.md, with a real worker and a real Postgres."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from support.generated import ROOT, procfile
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
 PAGE = (ROOT / "docs" / "background.md").read_text(encoding="utf-8")
-# A task that is slow to end, and one that fails.
+# A slow task, and one that fails.
 TASKS = """
 
 @task
@@ -35,13 +35,13 @@ print(*DBTaskResult.objects.order_by("task_path").values_list("status", flat=Tru
 
 
 def blocks():
-    """Return what the page's code blocks have."""
+    """Return the text of each code block of the page."""
     found = re.findall(r"^ *```\w*\n(.+?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(text) for text in found]
 
 
 def follow(site, environment):
-    """Do what the page says, up to the Procfile."""
+    """Follow the steps of the page, up to the Procfile."""
     add, settings, task, worker, *_ = blocks()
     done = site.run("bash", "-c", add, env=environment)
     assert done.returncode == 0, done.out
@@ -92,8 +92,7 @@ def test_worker_runs_tasks_finishes_at_sigterm_and_reports_crashes(own_copy, pos
     assert text.count("Traceback") == 1
 
 
-def test_commands_of_the_schedule(site, postgres):
-    """They delete what has expired, and nothing else."""
+def test_scheduled_commands_delete_only_expired_rows(site, postgres):
     project = site("rollbar")
     scheduled = next(block for block in blocks() if "clearsessions" in block)
     path = f"{project.python.parent}:{os.environ['PATH']}"

@@ -1,4 +1,4 @@
-"""The commands of docs/backups.md, run while gunicorn answers and writes."""
+"""The commands of docs/backups.md, run while gunicorn serves requests that write rows."""
 
 import itertools
 import os
@@ -13,11 +13,11 @@ from contextlib import closing, contextmanager
 import pytest
 from support.client import HTTPS, Client
 from support.generated import QUICK_PASSWORDS, QUICK_STATIC_FILES, ROOT, release, run
-from support.own_server import STAND_INS
+from support.own_server import FAKE_PROGRAMS
 from support.platforms import BLOCK
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
-needs_sqlite3 = pytest.mark.skipif(not shutil.which("sqlite3"), reason="there is no sqlite3")
+needs_sqlite3 = pytest.mark.skipif(not shutil.which("sqlite3"), reason="sqlite3 is not installed")
 
 PAGE = (ROOT / "docs" / "backups.md").read_text(encoding="utf-8")
 MODEL = """from django.db import models
@@ -55,7 +55,7 @@ def noted(make_deployed):
 
 
 def migrate(site, name):
-    """Write a migration, with a database in memory."""
+    """Create a migration, with a database in memory."""
     environment = site.production(DATABASE_URL="sqlite://:memory:")
     made = site.manage("makemigrations", "application", "--name", name, env=environment)
     assert made.returncode == 0, made.out
@@ -63,7 +63,7 @@ def migrate(site, name):
 
 @contextmanager
 def writing(front, numbers):
-    """Have four clients send a number after the other; yield the list of what was answered."""
+    """Run four clients that send increasing numbers; yield the list of numbers in the responses."""
     stop, written = threading.Event(), []
 
     def write():
@@ -84,7 +84,7 @@ def writing(front, numbers):
 
 
 def check(site, environment, serve, port, backup, restore):
-    """Back up while clients write and restore after that; the rows answered before are back."""
+    """Back up while clients write, and restore; check that the rows before the backup are back."""
     released = release(site, environment)
     assert released.returncode == 0, released.out
     gunicorn = [site.python.parent / "gunicorn", "project.wsgi", "--workers", "2"]
@@ -118,13 +118,13 @@ def rows(site, environment):
 
 
 def typed(folder, lines, path, **environment):
-    """Run lines as a shell does, up to one that fails."""
+    """Run lines in bash, and check that all succeed."""
     done = run(["bash", "-ec", lines], folder, environment | {"PATH": f"{path}:/usr/bin:/bin"})
     assert done.returncode == 0, done.out
 
 
 def programs(folder, **texts):
-    """Make a folder with stand-ins for programs that only root may run; return it."""
+    """Create a folder with fakes of programs that need root; return it."""
     folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(f"#!/bin/bash\n{text}\n")
@@ -139,13 +139,13 @@ def programs(folder, **texts):
         ("A backup of the server's own", "The restore of the server's own"),
     ],
 )
-def test_a_restored_postgres_has_the_rows_of_the_backup(
+def test_restored_postgres_has_the_rows_of_the_backup(
     noted, postgres, serve, free_port, tmp_path, backup, restore
 ):
     name = "my-site" if "own" in backup else "backups"
     environment = noted.production(DATABASE_URL=postgres.database(name))
-    bin = programs(tmp_path / "bin", systemctl="", runuser=STAND_INS["runuser"])
-    # The server's own is found, and its user known, by its Unix socket.
+    bin = programs(tmp_path / "bin", systemctl="", runuser=FAKE_PROGRAMS["runuser"])
+    # On the page, a database on the server is reached by its Unix socket. Here, variables name it.
     own = {
         "PGHOST": "127.0.0.1",
         "PGPORT": str(postgres.port),
@@ -174,7 +174,7 @@ def leave_a_wal(database):
 
 
 @needs_sqlite3
-def test_a_restored_sqlite_has_the_rows_of_the_backup(noted, serve, free_port, tmp_path):
+def test_restored_sqlite_has_the_rows_of_the_backup(noted, serve, free_port, tmp_path):
     for name in ("data", "backup"):
         (tmp_path / name).mkdir()
     bin = programs(tmp_path / "bin", systemctl="")
@@ -198,7 +198,7 @@ def test_a_restored_sqlite_has_the_rows_of_the_backup(noted, serve, free_port, t
     check(noted, environment, serve, free_port, lambda: command("A backup"), restore)
 
 
-def test_a_migration_is_taken_back_with_the_new_code(noted, postgres):
+def test_migration_is_unapplied_before_its_code_is_removed(noted, postgres):
     environment = noted.production(DATABASE_URL=postgres.database("back"))
     assert release(noted, environment).returncode == 0
     models = noted.path / "application" / "models.py"

@@ -1,4 +1,4 @@
-"""An old site moves into a generated one by the very steps of docs/bring-your-own-app.md."""
+"""The steps of docs/bring-your-own-app.md, which move an old site into a generated one."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import pytest
 from support.client import PASSWORD, Client
 from support.generated import BIN, QUICK_STATIC_FILES, run
 from support.heroku import build
-from support.mover import NO_OBJECT_STORAGE, SHELL, TELL, Mover, commands, steps
+from support.mover import NO_OBJECT_STORAGE, PRINT_DATA, SHELL, Mover, commands, steps
 from support.router import https
 
 pytestmark = pytest.mark.slow
@@ -19,33 +19,35 @@ def mover(site, make_copy, local_environment):
     return Mover(make_copy(site()), local_environment)
 
 
-def test_an_old_site_moves_in_by_the_steps_of_the_page(mover, postgres, free_port, tmp_path):
+def test_old_site_works_in_production_after_the_steps_of_the_page(
+    mover, postgres, free_port, tmp_path
+):
     mover.site.add_settings(QUICK_STATIC_FILES)
     mover.make_old_site()
-    there = mover.write_data()
-    assert there.count("\n") == 6
+    old_data = mover.write_data()
+    assert old_data.count("\n") == 6
     mover.move()
     export, convert, load = steps()[11:14]
     for step in (export, convert):
         mover.follow(step)
-    refused = run(["bash", "-c", *commands(load)], mover.site.path, mover.environment)
-    assert "UNIQUE constraint failed" in refused.out  # the step says so, and what to do
+    failed = run(["bash", "-c", *commands(load)], mover.site.path, mover.environment)
+    assert "UNIQUE constraint failed" in failed.out  # the step describes this error and its fix
     (lines,) = re.findall("```python\n(.+?)```", load, re.DOTALL)
     receiver = "created, **kwargs):\n"
     mover.site.replace(
         "accounts/models.py", receiver, f"{receiver}{textwrap.indent(lines, '    ')}"
     )
 
-    said = mover.follow(load)
+    output = mover.follow(load)
     mover.site.add_settings(NO_OBJECT_STORAGE)
     mover.replace([mover.site.path / "project/settings.py"], "\nenv.refuse_problems()", "")
     mover.site.add_settings("env.refuse_problems()")
-    said += "".join(mover.follow(step) for step in steps()[14:17])
+    output += "".join(mover.follow(step) for step in steps()[14:17])
 
-    assert re.search(r"^blog/tests.py \.\.\. ", said, re.MULTILINE), said
-    assert "check --deploy: no issues (1 silenced)" in said
+    assert re.search(r"^blog/tests.py \.\.\. ", output, re.MULTILINE), output
+    assert "check --deploy: no issues (1 silenced)" in output
     assert mover.site.run("git", "status", "--porcelain").stdout == ""
-    assert mover.type(*SHELL, TELL) == there
+    assert mover.type(*SHELL, PRINT_DATA) == old_data
 
     # In production.
     folder = tmp_path / "heroku"
@@ -55,23 +57,23 @@ def test_an_old_site_moves_in_by_the_steps_of_the_page(mover, postgres, free_por
     released = app.run(app.lines["release"])
     assert released.returncode == 0, released.out
     (folder / "heroku").write_text(
-        '#!/bin/sh\n[ "$*" = "config:get DATABASE_URL" ] && echo "$LIVE"\n'
+        '#!/bin/sh\n[ "$*" = "config:get DATABASE_URL" ] && echo "$PRODUCTION"\n'
     )
     (folder / "heroku").chmod(0o755)
     mover.environment["PATH"] += f"{os.pathsep}{folder}"
-    mover.environment["LIVE"] = app.config["DATABASE_URL"]
+    mover.environment["PRODUCTION"] = app.config["DATABASE_URL"]
     mover.type("bash", "-c", commands(steps()[17])[0])
     dyno = app.dyno(free_port)
     try:
         with https(tmp_path, free_port) as router:
-            look_around(Client(router.server_port, tls=True), Client(router.server_port, tls=True))
+            check_site(Client(router.server_port, tls=True), Client(router.server_port, tls=True))
     finally:
         dyno.stop()
     assert "Traceback" not in dyno.text()
 
 
-def look_around(client, ada):
-    """Look at the site as a client does, and write a post as Ada does."""
+def check_site(client, ada):
+    """Check the pages and the sign-up with one client, and write a post as Ada."""
     assert "Guten Tag" in client.get("/")[2]
     status, headers, page = client.get("/blog/")
     assert status == 200 and "&quot;auth.user&quot;" in page and "<title>Blog" in page
@@ -106,7 +108,7 @@ def look_around(client, ada):
 
 @pytest.mark.exotic
 @pytest.mark.parametrize(
-    ("left_out", "missed"),
+    ("skipped", "errors"),
     [
         ("settings.AUTH_USER|makemigr", {"bootstrap.py": ["E301", "'settings.AUTH_USER_MODEL'"]}),
         (
@@ -120,25 +122,25 @@ def look_around(client, ada):
         ("static files", {"bootstrap.py": ["E019", "templates/base.html", "css/style.css"]}),
     ],
 )
-def test_a_step_that_is_left_out_is_missed(mover, left_out, missed):
+def test_skipped_steps_are_reported(mover, skipped, errors):
     mover.make_old_site()
-    if left_out == "static files":
+    if skipped == "static files":
         (mover.old / "static" / "css" / "style.css").unlink()
-        left_out = None
-    mover.move(left_out)
+        skipped = None
+    mover.move(skipped)
 
-    for command, words in missed.items():
-        refused = run(["python", *command.split()], mover.site.path, mover.environment)
-        assert refused.returncode == 1
+    for command, words in errors.items():
+        failed = run(["python", *command.split()], mover.site.path, mover.environment)
+        assert failed.returncode == 1
         for word in words:
-            assert word in refused.out
+            assert word in failed.out
 
 
-def test_email_settings_that_come_along_are_named(site, make_copy, local_environment):
+def test_unsupported_email_settings_are_reported(site, make_copy, local_environment):
     own = make_copy(site())
     own.add_settings('EMAIL_HOST = "mail.example.com"')
 
-    refused = own.manage("check", env=local_environment)
+    failed = own.manage("check", env=local_environment)
 
     assert "`EMAIL_…`: production uses the environment variable `EMAIL_URL` instead" in steps()[3]
-    assert refused.returncode != 0 and refused.stderr.rstrip().endswith(": EMAIL_HOST.")
+    assert failed.returncode != 0 and failed.stderr.rstrip().endswith(": EMAIL_HOST.")

@@ -20,7 +20,7 @@ STEP = re.compile(
     r"(?::\n\n```\w+\n(?P<block>.+?)```| (?P<inline>`[^`]+`(?:(?:,| and) `[^`]+`)*))",
     re.DOTALL,
 )
-# The redirect to GitHub stays on this machine.
+# Chromium resolves no other host, so that no request is sent to GitHub.
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 # A model with more rows than a page of the admin shows.
 EXPORTED = """
@@ -28,17 +28,17 @@ from django.contrib.contenttypes.models import ContentType
 from import_export.admin import ExportActionMixin as Action, ImportExportModelAdmin as Admin
 admin.site.register(ContentType, type("Types", (Action, Admin), {"list_per_page": 3}))
 """
-MAIL = "smtp+tls://user:password@mail.example.com:587"  # allauth sends some
+MAIL = "smtp+tls://user:password@mail.example.com:587"  # allauth sends mail
 GITHUB = 'SOCIALACCOUNT_PROVIDERS = {"github": {"APPS": [{"client_id": "id", "secret": "-"}]}}\n'
 
 
 def steps(section):
-    """Return the steps of a section, in their order."""
+    """Return the steps of a section, in order."""
     return [match.groupdict() for match in STEP.finditer(SECTIONS[section])]
 
 
 def follow(own, environment, steps):
-    """Run the commands of the steps as they stand there, and write their lines."""
+    """Run the commands of the steps, and write their lines."""
     for step in steps:
         if step["command"]:
             uv, *arguments = shlex.split(step["command"])
@@ -85,14 +85,14 @@ def open_export(page):
 
 
 def open_github(page):
-    """Press the provider's button; return whether the browser asks GitHub."""
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    """Press the provider's button; return whether the browser sends a request to GitHub."""
+    urls = []
+    page.on("request", lambda request: urls.append(request.url))
     page.goto("/accounts/login/")
     page.get_by_role("link", name="GitHub").click()
     page.get_by_role("button", name="Continue").click(no_wait_after=True)
     page.wait_for_timeout(2000)
-    return any(url.startswith("https://github.com/login/oauth/authorize") for url in asked)
+    return any(url.startswith("https://github.com/login/oauth/authorize") for url in urls)
 
 
 def open_in_browser(own, serve, open_pages):
@@ -115,7 +115,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("section", CASES)
-def test_package_needs_its_lines(site, make_copy, environment, serve, monkeypatch, section):
+def test_package_works_only_with_the_lines_of_its_section(
+    site, make_copy, environment, serve, monkeypatch, section
+):
     own = make_copy(site())
     (own.path / ".venv").unlink()
     open_pages, file, lines = CASES[section]
@@ -140,7 +142,7 @@ def test_package_needs_its_lines(site, make_copy, environment, serve, monkeypatc
 
 
 @pytest.mark.parametrize("section", [*filter(steps, SECTIONS)])
-def test_lines_fit_a_generated_site(site, make_copy, section):
+def test_project_compiles_with_the_lines_of_each_section(site, make_copy, section):
     own = make_copy(site())
     follow(own, None, [step for step in steps(section) if not step["command"]])
     done = own.run(own.python, "-m", "compileall", "-q", "project")

@@ -1,10 +1,10 @@
-"""The pictures in README.md: `make pictures` makes them, and a walk compares what they say."""
+"""The pictures in README.md and docs, which `make pictures` creates; test_walk.py checks a text."""
 
 from pictures import PAGES, PICTURES
 from support.generated import ROOT
 
 
-def test_each_picture_is_there_and_shown_somewhere():
+def test_each_picture_exists_and_is_shown():
     shown = "".join(page.read_text() for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
     made = {"terminal.svg", *(name for name, *_ in PAGES)}
 

@@ -1,4 +1,4 @@
-"""docs/uploads.md, followed literally, with a server that speaks S3's protocol on loopback."""
+"""The steps of docs/uploads.md, with a server that implements S3's protocol on loopback."""
 
 import re
 import textwrap
@@ -23,7 +23,7 @@ def home(request):
     return render(request, "application/photos.html", {"photos": Photo.objects.all()})
 """
 TEMPLATE = '{% for photo in photos %}<img src="{{ photo.file.url }}">{% endfor %}'
-# A picture of one dot, twice under one name.
+# An image of one pixel, saved twice with the same name.
 UPLOAD = """
 import base64, boto3
 from django.conf import settings
@@ -43,7 +43,7 @@ print(*(photo.file.name for photo in Photo.objects.order_by("pk")))
 
 
 def blocks():
-    """Return what the page's code blocks have: commands, settings, and variables, twice."""
+    """Return the page's code blocks: a command, settings, and environment variables."""
     return [
         textwrap.dedent(text) for text in re.findall(r"   ```\w*\n(.+?)   ```", PAGE, re.DOTALL)
     ]
@@ -54,8 +54,8 @@ def append(site, file, text):
         opened.write(text)
 
 
-def take_uploads(site, environment):
-    """Do what the page says."""
+def follow(site, environment):
+    """Follow the steps of the page."""
     command, settings, example, production, _ = blocks()
     for typed in (command, "uv add pillow"):
         done = site.run("bash", "-c", typed, env=environment)
@@ -70,7 +70,7 @@ def test_uploads_go_to_a_bucket_and_are_shown(
     own_copy, collect, serve, postgres, free_port, tmp_path
 ):
     site, environment = own_copy
-    take_uploads(site, environment)
+    follow(site, environment)
     assert site.manage("startapp", "photos", env=environment).returncode == 0
     models = (site.path / "photos" / "models.py").read_text()
     (site.path / "application" / "models.py").write_text(models + PHOTO)
@@ -107,11 +107,11 @@ def test_uploads_go_to_a_bucket_and_are_shown(
         assert not user.errors
 
 
-def test_a_bucket_without_a_name_fails_the_checks(own_copy):
+def test_checks_fail_without_a_bucket_name(own_copy):
     site, environment = own_copy
-    take_uploads(site, environment)
+    follow(site, environment)
     site.replace("project/settings.py", 'env("AWS_STORAGE_BUCKET_NAME")', '""')
 
-    refused = site.run("python", "bootstrap.py", env=environment)
+    failed = site.run("python", "bootstrap.py", env=environment)
 
-    assert refused.returncode == 1 and "deploy.E021" in refused.stdout, refused.out
+    assert failed.returncode == 1 and "deploy.E021" in failed.stdout, failed.out

@@ -1,4 +1,4 @@
-"""A site that fails, and a database that it may quote."""
+"""Fixtures: a site with failing views, and a database with a chosen password."""
 
 import pytest
 from support.failing_site import FailingSite
@@ -16,7 +16,7 @@ def failing_site(site, make_copy, free_port):
 
 @pytest.fixture
 def database(postgres, free_port):
-    """Return a function that gives the URL of a database of the test's own, with this password."""
+    """Return a function that creates a database and a user with a password, and returns its URL."""
 
     def with_password(password):
         name = f"site{free_port}"

@@ -1,4 +1,4 @@
-"""A tracker that is down, or errors without end: the site goes on."""
+"""The site with a tracker that is down, and in a burst of errors."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from support.fake_tracker import FakeTracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.exotic]
 
-# What the site itself writes: its errors, and lines of gunicorn's and its own.
+# Expected lines of the log: the site's errors, and other lines of gunicorn and the site.
 ERROR = r"(?s:ERROR django\.request .*?\n  RuntimeError: crash in view\n)"
 OWN = rf"{ERROR}|\[\d{{4}}-.*\n|INFO project .*\n"
 
@@ -29,7 +29,7 @@ def failing_site(site, make_copy, serve, free_port):
 
 
 def seconds_to_fail(failing):
-    """Return how long the 500 page takes."""
+    """Cause an error, and return the seconds until the 500 page."""
     began = time.monotonic()
     assert failing.request("/crash/secret/")[0] == 500
     return time.monotonic() - began
@@ -37,12 +37,12 @@ def seconds_to_fail(failing):
 
 @pytest.mark.parametrize("kind", ["rollbar", "sentry"])
 @pytest.mark.parametrize("mode", ["hanging", "refusing", "413", "429", "500", "503"])
-def test_tracker_that_is_down(failing_site, kind, mode):
-    """Nobody waits for it, and the log says little of it."""
+def test_tracker_that_is_down_delays_no_response(failing_site, kind, mode):
+    """Cause three errors. The log must have at most three lines about the tracker."""
     with FakeTracker(kind, mode) as tracker:
         failing = failing_site(tracker)
         seconds = [seconds_to_fail(failing) for _ in range(3)]
-        time.sleep(4 if mode == "hanging" else 1)  # the clients give up after 3 seconds
+        time.sleep(4 if mode == "hanging" else 1)  # the tracker's clients time out after 3 seconds
         failing.stop()
 
     log = failing.log()
@@ -56,19 +56,19 @@ def test_tracker_that_is_down(failing_site, kind, mode):
 
 @pytest.mark.parametrize("kind", ["rollbar", "sentry"])
 @pytest.mark.parametrize("mode", ["hanging", "ok"])
-def test_storm(failing_site, kind, mode):
-    """Eight clients at once meet an error a hundred times each."""
+def test_burst_of_errors_is_rate_limited(failing_site, kind, mode):
+    """Cause 800 errors by eight clients at once, and count items and threads."""
     with FakeTracker(kind, mode) as tracker:
         failing = failing_site(tracker)
         began = time.monotonic()
         with ThreadPoolExecutor(8) as clients:
-            visits = [clients.submit(hundred_visits, failing) for _ in range(8)]
+            bursts = [clients.submit(hundred_errors, failing) for _ in range(8)]
             threads = []
-            while not all(visit.done() for visit in visits):
+            while not all(burst.done() for burst in bursts):
                 threads.append(threads_of(failing.server.pid))
                 time.sleep(0.05)
         lasted = time.monotonic() - began
-        slowest = max(visit.result() for visit in visits)
+        slowest = max(burst.result() for burst in bursts)
         status, seconds = failing.stop()
 
     items = len(tracker.items)
@@ -80,8 +80,8 @@ def test_storm(failing_site, kind, mode):
     assert tracker.key not in failing.log()
 
 
-def hundred_visits(failing):
-    """Return the seconds that the slowest of them took."""
+def hundred_errors(failing):
+    """Cause a hundred errors, and return the seconds of the slowest response."""
     return max(seconds_to_fail(failing) for _ in range(100))
 
 

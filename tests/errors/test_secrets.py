@@ -1,4 +1,4 @@
-"""What is not sent to an error tracker, of requests, variables and exceptions."""
+"""Secrets in requests, variables and exceptions, which must not be sent to an error tracker."""
 
 import re
 
@@ -9,9 +9,9 @@ from support.fake_tracker import FakeTracker
 pytestmark = pytest.mark.slow
 
 KINDS = ["rollbar", "sentry"]
-# Where the key of a tracker belongs, and nowhere else.
+# The only header that may have the key of the tracker.
 AUTHENTICATION = {"rollbar": "X-Rollbar-Access-Token", "sentry": "X-Sentry-Auth"}
-# What a client sends. Each {name} is a secret of its own.
+# The parts of a client's requests. Each {name} is replaced by a different secret.
 PATH = "/tell/{path parameter}/?token={query token}&password={query password}&q={query}"
 FORM = ["password", "new_password1", "card_number", "cvc", "token", "otp", "message"]
 JSON = '{{"customer": {{"password": "{JSON password}", "name": "{JSON name}"}}}}'
@@ -29,8 +29,8 @@ HEADERS = {
     "X-Unheard-Of": "{X-Unheard-Of}",
     "Referer": "https://www.example.com/{Referer path}/?q={Referer query}",
 }
-# What to replace in the settings, and by what, to have the tracker's client as it comes.
-STOCK = {
+# Replacements in the settings, with which the tracker's client has its default options.
+DEFAULT_CLIENT = {
     "rollbar": {
         'LOGGING["handlers"]["error_tracking"] = {"class": "project.error_tracking.Handler"}': "",
         'LOGGING["root"]["handlers"].append("error_tracking")': (
@@ -51,10 +51,10 @@ STOCK = {
 }
 
 
-def meet_errors(failing):
-    """Log in and meet three errors, with secrets everywhere.
+def cause_errors(failing):
+    """Log in and cause three errors, with secrets in all parts of the requests.
 
-    A form with a file, then JSON, for a view that fails; and a path without a route.
+    Send a form with a file, then JSON, to a view that fails; and request a path without a route.
     """
     cookies = " ".join(failing.request("/log-in/")[1].get_all("Set-Cookie"))
     failing.secrets["session"] = re.search(r"__Host-sessionid=(\w+)", cookies)[1]
@@ -75,8 +75,8 @@ def meet_errors(failing):
     assert failing.request(path, **{"X-Crash": "first"})[0] == 500
 
 
-def given_away(failing, tracker, serve, database, items=3):
-    """Have the site fail; return the names of the secrets in the `items`, and of all."""
+def sent_secrets(failing, tracker, serve, database, items=3):
+    """Cause errors; return the names of the secrets in the `items`, and of all secrets."""
     failing.variables |= {
         "DATABASE_URL": database(failing.secrets["DATABASE_URL"]),
         "SECRET_KEY": failing.secrets["SECRET_KEY"] * 4,
@@ -85,7 +85,7 @@ def given_away(failing, tracker, serve, database, items=3):
     failing.secrets["key of the tracker"] = tracker.key
     failing.manage("migrate")
     failing.start(serve)
-    meet_errors(failing)
+    cause_errors(failing)
     tracker.wait_for(items)
 
     received = tracker.texts(failing.site.python)
@@ -93,39 +93,39 @@ def given_away(failing, tracker, serve, database, items=3):
     for item in tracker.items:
         del item.headers[AUTHENTICATION[tracker.kind]]
         received.append(str(item.headers))
-    out = {name for name, secret in failing.secrets.items() if secret in "".join(received)}
-    print(f"{tracker.kind}: {len(out)} of {len(failing.secrets)} secrets got out")
-    return out, failing.secrets.keys()
+    sent = {name for name, secret in failing.secrets.items() if secret in "".join(received)}
+    print(f"{tracker.kind}: {len(sent)} of {len(failing.secrets)} secrets were sent")
+    return sent, failing.secrets.keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_secret_gets_out(failing_site, serve, database, kind):
+def test_no_secret_is_sent(failing_site, serve, database, kind):
     with FakeTracker(kind) as tracker:
-        out, planted = given_away(failing_site(tracker), tracker, serve, database)
+        sent, planted = sent_secrets(failing_site(tracker), tracker, serve, database)
 
-    assert out == set()
+    assert sent == set()
     assert len(planted) >= 40 and len(tracker.items) == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_most_secrets_would_get_out_with_the_client_as_it_comes(
-    failing_site, serve, database, kind
-):
-    """Otherwise the test above would prove nothing."""
+def test_default_client_sends_most_secrets(failing_site, serve, database, kind):
+    """Check that the test above would find secrets."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
-        for old, new in STOCK[kind].items():
+        for old, new in DEFAULT_CLIENT[kind].items():
             failing.site.replace("project/settings.py", old, new)
-        out, planted = given_away(failing, tracker, serve, database, items=2)
+        sent, planted = sent_secrets(failing, tracker, serve, database, items=2)
 
-    print(f"These stay: {sorted(planted - out)}")
-    assert len(out) > len(planted) / 2
+    print(f"Not sent: {sorted(planted - sent)}")
+    assert len(sent) > len(planted) / 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("full_text", [False, True])
-def test_what_exceptions_quote(failing_site, serve, database, kind, full_text):
-    """Of a text, the first line is sent, without what its exception quotes of data."""
+def test_data_in_exception_texts_is_sent_only_with_full_text(
+    failing_site, serve, database, kind, full_text
+):
+    """Check that, by default, only the first line is sent, without the data that it quotes."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.site.replace(

@@ -1,4 +1,4 @@
-"""What is sent to an error tracker, from a deployed site."""
+"""The reports that a site in production sends to an error tracker."""
 
 import http.client
 
@@ -8,12 +8,12 @@ from support.fake_tracker import FakeTracker, texts_of
 pytestmark = pytest.mark.slow
 
 KINDS = ["rollbar", "sentry"]
-# Where Crashing of support/failing.py fails, and the view.
+# The places that can fail: two middleware of support/failing.py, and the view between them.
 PLACES = ["first", "view", "last"]
 
 
 def summary(kind, report):
-    """Return what an item says: what happened, in which request, at which commit, and where."""
+    """Return the text, request ID, commit, environment and route of a report."""
     if kind == "rollbar":
         trace = report["body"].get("trace") or report["body"]["trace_chain"][0]
         text = trace["exception"]["message"]
@@ -64,8 +64,8 @@ def test_one_item_and_one_traceback_for_each_crash(failing_site, collect, serve,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_would_end_a_worker_or_a_stream(failing_site, serve, kind):
-    """Each is an item and a line with the request's id, and the next client notices nothing."""
+def test_sys_exit_and_broken_streams_are_reported_and_end_no_worker(failing_site, serve, kind):
+    """Check that each causes one item and one log line, and that the next request succeeds."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables["HEROKU_BUILD_COMMIT"] = "built"
@@ -76,20 +76,20 @@ def test_what_would_end_a_worker_or_a_stream(failing_site, serve, kind):
             assert failing.request(f"/leave/{code}/", **{"X-Request-Id": f"id-{code}"})[0] == 500
         assert failing.request("/healthz")[0] == 200
         tracker.wait_for(3)
-        told = [summary(kind, report)[:2] for report in tracker.reports(failing.site.python)]
+        sent = [summary(kind, report)[:2] for report in tracker.reports(failing.site.python)]
 
-    assert {it[1] for it in told} == {"id-stream", "id-0", "id-3"} and len(told) == 3
-    assert ("crash in stream", "id-stream") in told
+    assert {it[1] for it in sent} == {"id-stream", "id-0", "id-3"} and len(sent) == 3
+    assert ("crash in stream", "id-stream") in sent
     log = failing.log()
-    assert log.count("Traceback") == 3 + 2  # an exit is the cause of another
+    assert log.count("Traceback") == 3 + 2  # each exit is the cause of another exception
     for request in ("id-stream", "id-0", "id-3"):
         assert log.count(f"[{request}]") == 1
     assert "Booting worker" in log and log.count("Booting worker") == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_crash_is_reported_once_wherever_it_is(failing_site, serve, kind):
-    """In a thread, a task, a command; and what the owner reports by hand."""
+def test_crashes_in_threads_tasks_and_commands_are_reported_once(failing_site, serve, kind):
+    """Check also what the owner's code logs and reports itself."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.start(serve)
@@ -111,11 +111,11 @@ def test_each_crash_is_reported_once_wherever_it_is(failing_site, serve, kind):
     log = failing.log()
     for line in ("line in view", "line in thread", "line in pool"):
         assert f"WARNING application.failing [id-logged] {line}\n" in log
-    assert log.count("[id-logged]") == 6  # with the crashes
+    assert log.count("[id-logged]") == 6  # including the crashes
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_texts_that_are_large_or_cannot_be_had(failing_site, serve, kind):
+def test_large_texts_are_cut_and_failing_texts_replaced(failing_site, serve, kind):
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.start(serve)
@@ -131,8 +131,8 @@ def test_texts_that_are_large_or_cannot_be_had(failing_site, serve, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_flood_of_one_error_hides_no_other(failing_site, serve, kind):
-    """Two hundred of one, which a stranger may cause, then two others."""
+def test_burst_of_one_error_does_not_hide_others(failing_site, serve, kind):
+    """Cause 200 errors in one place, then one error in each of two others."""
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables["HEROKU_BUILD_COMMIT"] = "built"
@@ -149,7 +149,7 @@ def test_a_flood_of_one_error_hides_no_other(failing_site, serve, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_commit_where_heroku_gives_the_older_variable(failing_site, serve, kind):
+def test_commit_is_read_from_the_older_variable_of_heroku(failing_site, serve, kind):
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables["HEROKU_SLUG_COMMIT"] = "older"
@@ -170,7 +170,7 @@ def test_commit_where_heroku_gives_the_older_variable(failing_site, serve, kind)
         ("sentry", "SENTRY_ENABLED", "False", "off, as SENTRY_ENABLED says"),
     ],
 )
-def test_off(failing_site, serve, kind, variable, value, reason):
+def test_no_reports_when_tracking_is_off(failing_site, serve, kind, variable, value, reason):
     with FakeTracker(kind) as tracker:
         failing = failing_site(tracker)
         failing.variables[variable] = value
@@ -194,7 +194,7 @@ def test_off(failing_site, serve, kind, variable, value, reason):
     ],
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_environment_that_is_reported(site, kind, variables, environment):
+def test_environment_of_reports(site, kind, variables, environment):
     show = "from django.conf import settings; print(settings.ERROR_TRACKING)"
 
     shown = site(kind).shell(show, env=site(kind).production(**variables))

@@ -10,7 +10,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from support.generated import procfile, unused_port
 
-# Without them it wants a sandbox, which root cannot have, and tells its makers that it runs.
+# No sandbox, because root cannot use it, and no requests in the background.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -19,10 +19,10 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-# In each page: what its policy stops is an error in the console, as all else that goes wrong is.
-TELL = """addEventListener("securitypolicyviolation", (event) =>
+# Runs in each page: logs CSP violations to the console as errors.
+LOG_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP stopped ${event.blockedURI} (${event.effectiveDirective})`))"""
-# A phone and a desktop, both by day and by night.
+# A phone and a desktop, each with a dark and a light color scheme.
 LOOKS = [
     (scheme, {"width": width, "height": 800})
     for scheme in ("dark", "light")
@@ -32,7 +32,7 @@ FAILED = "Failed to load resource: the server responded with a status of"
 
 
 def serve_in_production(site, serve, port, **variables):
-    """Start a Site with collected files and production's variables, by the Procfile's web line."""
+    """Start a Site's web process in production; its static files must be collected."""
     path = f"{site.python.parent}{os.pathsep}{os.environ['PATH']}"
     environment = site.production(PATH=path, PORT=str(port), ALLOWED_HOSTS="localhost", **variables)
     serve(site, "bash", "-c", procfile(site.path)["web"], env=environment, port=port)
@@ -40,7 +40,7 @@ def serve_in_production(site, serve, port, **variables):
 
 @contextmanager
 def chromium():
-    """Start Chromium without a window, the machine's or Playwright's; yield Playwright's Browser."""
+    """Start headless Chromium, the system's or Playwright's; yield Playwright's Browser."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
@@ -49,11 +49,11 @@ def chromium():
 
 
 class User:
-    """A user with a browser, which takes a picture of each page and records its errors."""
+    """A user with a browser that takes a screenshot of each page and records its errors."""
 
     def __init__(self, browser, url, pictures):
         self.context = browser.new_context(base_url=url, ignore_https_errors=True)
-        self.context.add_init_script(TELL)
+        self.context.add_init_script(LOG_VIOLATIONS)
         self.page = self.context.new_page()
         self.page.on("console", self.note_error)
         self.page.on("pageerror", lambda error: self.errors.append((str(error), self.page.url)))
@@ -71,16 +71,16 @@ class User:
             self.status = response.status
 
     def submit(self, button, **fields):
-        """Fill in fields by their names, press a button, and wait for the page that comes."""
+        """Fill in fields by their names, press a button, and wait for the next page."""
         for name, value in fields.items():
             self.page.locator(f"[name={name}]").fill(value)
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=button, exact=True).click()
 
     def sees(self, title, status=200):
-        """Take a picture of the page; check that it is the right one, and that nothing is amiss.
+        """Take a screenshot; check the title, the status, and that no error was recorded.
 
-        Chromium's own line on an error page, that it is one, is as it should be.
+        On an error page, Chromium logs the status as an error of its own, which is expected.
         """
         expect(self.page).to_have_title(title, timeout=20_000)
         self.page.wait_for_load_state()
@@ -88,18 +88,18 @@ class User:
         name = "-".join(re.findall(r"\w+", title.removesuffix(" | My Site").lower()))
         self.page.screenshot(path=self.pictures / f"{number:02}-{name}.png")
         assert self.status == status, f"{title}: {self.status}"
-        amiss = [
+        unexpected = [
             f"{text} {url}"
             for text, url in self.errors
             if not (
                 status >= 400 and text.startswith(f"{FAILED} {status}") and url == self.page.url
             )
         ]
-        assert not amiss, "\n".join([title, *amiss])
+        assert not unexpected, "\n".join([title, *unexpected])
         self.errors.clear()
 
     def finds_it_accessible(self):
-        """Look at the page in each of LOOKS: axe has nothing to say, and nothing is cut off."""
+        """Check that the page has no axe violation and no horizontal overflow in any of LOOKS."""
         for scheme, size in LOOKS:
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size(size)
@@ -112,7 +112,7 @@ class User:
 
 
 def serve_in_development(site, serve):
-    """Start runserver; return the site's address and the file that has what it prints."""
+    """Start runserver; return the site's URL and the path of its log."""
     port = unused_port()
     command = [site.python, "manage.py", "runserver", "--noreload", port]
     serve(site, *command, env={"PATH": os.environ["PATH"]}, port=port)

@@ -1,4 +1,4 @@
-"""Changes that an owner makes to a site, for the better or worse."""
+"""Changes that the owner of a site makes, correct or broken."""
 
 import re
 
@@ -6,17 +6,17 @@ SETTINGS = "project/settings.py"
 
 
 def append(line):
-    """Return what appends a line to the settings."""
+    """Return a function that appends a line to the settings."""
     return lambda site: edit(site, SETTINGS, "", f"{line}\n")
 
 
 def without(name):
-    """Return what takes a line of the settings out, such as a middleware."""
+    """Return a function that removes an item from a list in the settings."""
     return lambda site: edit(site, SETTINGS, f'    "{name}",\n', "", needed=True)
 
 
 def edit(site, file, old, new, needed=False):
-    """Replace `old`, or append `new` where that is empty; if `needed`, the file has to have it."""
+    """Replace `old`, or append `new` if `old` is empty; if `needed`, `old` must be in the file."""
     path = site.path / file
     path.parent.mkdir(exist_ok=True)
     text = path.read_text() if path.exists() else ""
@@ -55,6 +55,6 @@ class Migration(migrations.Migration):
 """
 
 
-def ids(refused):
+def ids(failed):
     """Return the ids of the checks that failed in a Run."""
-    return set(re.findall(r"\(([\w.]+\.[EW]\d+)\)", refused.stderr))
+    return set(re.findall(r"\(([\w.]+\.[EW]\d+)\)", failed.stderr))

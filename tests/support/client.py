@@ -1,4 +1,4 @@
-"""An HTTP client, and requests that no client sends, to ports of loopback."""
+"""An HTTP client for ports on loopback, and helpers that send raw requests."""
 
 import http.client
 import socket
@@ -11,7 +11,7 @@ HOST = "my-site.herokuapp.com"
 HTTPS = {"X-Forwarded-Proto": "https"}  # as a router sets it
 PASSWORD = "a-long-and-boring-passphrase"
 FORM = "application/x-www-form-urlencoded"
-TOKEN = "a" * 32  # a CSRF token: Django compares that of the cookie with that of the form
+TOKEN = "a" * 32  # a CSRF token: Django compares the cookie's with the form's
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
         return context.wrap_socket(connection) if self.tls else connection
 
     def request(self, method, path, body=None, seconds=40, **headers):
-        """Send a request by a new connection; `headers` replace those of the client."""
+        """Send a request over a new connection; `headers` replace those of the client."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         connection.sock = self.connect(seconds)
         with closing(connection):
@@ -50,13 +50,13 @@ class Client:
         return self.request("GET", path, seconds=seconds, **headers)
 
     def post(self, path, fields, **headers):
-        """Send a form, with the CSRF token of an earlier response, or one that is made up."""
+        """Send a form with the CSRF token of an earlier response, or with a fake one."""
         token = self.cookies.setdefault("csrftoken", TOKEN)
         body = urlencode(fields | {"csrfmiddlewaretoken": token})
         return self.request("POST", path, body, **{"Content-Type": FORM} | headers)
 
     def cookie(self):
-        """Return the header that sends the cookies."""
+        """Return the value of the Cookie header."""
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
     def log_in(self, name, password=PASSWORD, **headers):
@@ -80,7 +80,7 @@ def head(request, *headers, host=f"Host: {HOST}", proto="X-Forwarded-Proto: http
 
 
 def form(size):
-    """Return the headers without which Django does not read a form of so many bytes."""
+    """Return the headers that Django requires to read a form of `size` bytes."""
     return f"Content-Length: {size}", f"Cookie: csrftoken={TOKEN}", f"Origin: https://{HOST}"
 
 

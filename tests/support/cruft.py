@@ -1,4 +1,4 @@
-"""cruft, as its users run it: what it makes, and what git has to say of that."""
+"""Runs cruft and git as users do."""
 
 from support.generated import BIN, Site
 
@@ -20,7 +20,7 @@ def edit(folder, edits):
 
 
 def rendered(terminal, template, folder, *arguments):
-    """Return the site that cruft makes in `folder`, not set up, committed."""
+    """Generate a site with cruft in `folder`, without setup, commit it, and return it."""
     folder.mkdir()
     command = [CRUFT, "create", "--no-input", template, *arguments]
     terminal(folder, *command, COOKIECUTTER_SKIP_SETUP="1")
@@ -31,7 +31,7 @@ def rendered(terminal, template, folder, *arguments):
 
 
 def contents(site):
-    """Return the text of each file that git tracks, by its path, but for those made by machines."""
+    """Return the text of each file that git tracks, by path, except .cruft.json and uv.lock."""
     made = {".cruft.json", "uv.lock"}
     return {path: (site.path / path).read_text(encoding="utf-8") for path in site.files() - made}
 
@@ -43,7 +43,7 @@ def status(site):
 
 
 def differs(site, terminal):
-    """Return the files that `cruft diff` finds to differ from the template's."""
-    said = terminal(site.path, CRUFT, "diff").splitlines()
-    assert said.pop(0) == "Rendered only, for cruft to compare."
-    return {line.split("upstream-template-new/")[1] for line in said if line.startswith("diff ")}
+    """Return the files that `cruft diff` lists as different from the template's."""
+    lines = terminal(site.path, CRUFT, "diff").splitlines()
+    assert lines.pop(0) == "Rendered only, for cruft to compare."
+    return {line.split("upstream-template-new/")[1] for line in lines if line.startswith("diff ")}

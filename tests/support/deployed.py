@@ -1,4 +1,4 @@
-"""A deployed site: two dynos behind a router, a database, a tracker, and Ada of the staff."""
+"""A deployed site: two dynos behind a router, a database, a fake tracker, and Ada, a superuser."""
 
 import uuid
 from contextlib import ExitStack, contextmanager
@@ -14,7 +14,7 @@ from support.router import https
 
 
 class Deployed:
-    """An App with its release and its dynos; `dynos` are the two that the router sends to."""
+    """A released App with its dynos; `dynos` are the two that the router forwards requests to."""
 
     def __init__(self, app, tracker, database):
         self.app = app
@@ -31,7 +31,7 @@ class Deployed:
             assert done.returncode == 0, done.out
 
     def start(self, name, port=None, **changes):
-        """Start a dyno, with some variables changed; return it when both workers listen."""
+        """Start a dyno, with some config vars changed; return it when both workers listen."""
         changes["HEROKU_BUILD_COMMIT"] = self.commit
         dyno = self.app.dyno(port or unused_port(), name, **changes)
         self.started.callback(lambda: dyno.process.poll() is None and dyno.stop())
@@ -40,7 +40,7 @@ class Deployed:
 
     @contextmanager
     def alone(self, **changes):
-        """Start a dyno, with some variables changed; yield it while no other is sent requests."""
+        """Start a dyno, with some config vars changed, and route all requests to it; yield it."""
         dyno = self.start("web.3", **changes)
         others = self.router.ports[:]
         self.router.ports[:] = [dyno.port]
@@ -52,14 +52,14 @@ class Deployed:
                 dyno.stop()
 
     def boom(self):
-        """Open /boom/ as Ada; return the request's id and the answer's status."""
+        """Request /boom/ as Ada; return the request ID and the status of the response."""
         request_id = str(uuid.uuid4())
         return request_id, self.ada.get("/boom/", **{"X-Request-Id": request_id})[0]
 
 
 @contextmanager
 def on_heroku(app, error_tracker, postgres, folder):
-    """Release an App, and start two dynos of it behind a router; yield it as Deployed."""
+    """Release an App, start two dynos behind a router, and yield it as Deployed."""
     database = postgres.database(f"live_{uuid.uuid4().hex}")
     with FakeTracker(error_tracker) as tracker:
         deployed = Deployed(app, tracker, database)
@@ -73,7 +73,7 @@ def on_heroku(app, error_tracker, postgres, folder):
 
 @pytest.fixture(scope="session")
 def app(shared, site):
-    """Return a function that gives the App of a tracker, built once for all tests."""
+    """Return a function that returns the App for a tracker, built once for all tests."""
 
     def built(error_tracker="rollbar"):
         generated = site(error_tracker)
@@ -89,6 +89,6 @@ def app(shared, site):
 
 @pytest.fixture(scope="session")
 def deployed(app, postgres, tmp_path_factory):
-    """Return the deployed site for the default answers; each test leaves it as it was."""
+    """Yield the deployed site for the default answers; each test undoes its changes to it."""
     with on_heroku(app(), "rollbar", postgres, tmp_path_factory.mktemp("router")) as deployed:
         yield deployed

@@ -1,7 +1,7 @@
-"""Views and middleware that fail, for a generated site; failing_site.py puts them in.
+"""Views and middleware that fail. failing_site.py adds them to a generated site.
 
-A tracker may be sent these lines, so they do not contain the secrets. Nothing is
-done with most variables: they are there to be seen.
+Source lines may be sent to the error tracker, so they do not contain the secrets. Most
+variables are unused: the tests check whether their values are sent.
 """
 
 # ruff: noqa: B904, F841
@@ -64,8 +64,8 @@ def refund(customer):
 
 
 @csrf_exempt
-def tell(request, token):
-    """Fail with a secret in everything that a tracker's client might look at."""
+def fail_with_secrets(request, token):
+    """Fail with a secret in each place that a tracker's client might read."""
     request.api_key = SECRETS["request attribute"]
     user = [str(request.user), request.user.email, request.user.last_name]
     session = dict(request.session)
@@ -105,7 +105,7 @@ def suspicious(request):
 
 
 def stream(request):
-    """Fail when a part of the answer has been sent."""
+    """Fail after a part of the response has been sent."""
 
     def parts():
         yield "part"
@@ -119,7 +119,7 @@ def leave(request, code):
 
 
 def by_hand(request):
-    """Report an exception and a message with the tracker's client; then crash by the former."""
+    """Report an exception and a message with the tracker's client, then raise the exception."""
     try:
         raise RuntimeError("by hand, 'quoted'\nsecond line")
     except RuntimeError:
@@ -133,7 +133,7 @@ def by_hand(request):
 
 
 def logged(request):
-    """Answer, and log an exception, a warning in this thread and others, and a thread's crash."""
+    """Log an exception and warnings, crash in a thread and in a task, and return a response."""
     try:
         raise RuntimeError("crash that is caught")
     except RuntimeError:
@@ -172,7 +172,7 @@ class Unprintable(Exception):
 
 
 def large(request, what):
-    """Fail with a text of 5 MB, or with one that cannot be had."""
+    """Report or raise a text of 5 MB, or raise an exception whose text cannot be computed."""
     if what == "message":
         text = "5 MB: " + 5_000_000 * "x"
         hasattr(settings, "ROLLBAR") and rollbar.report_message(text)
@@ -182,7 +182,7 @@ def large(request, what):
 
 
 class Crashing:
-    """Middleware that fails where a header says."""
+    """Middleware that fails if the header X-Crash names its place."""
 
     place = None
 
@@ -205,7 +205,7 @@ class Last(Crashing):
 
 urlpatterns = [
     path("log-in/", log_in),
-    path("tell/<str:token>/", tell),
+    path("tell/<str:token>/", fail_with_secrets),
     path("crash/<str:token>/", crash),
     path("denied/", denied),
     path("missing/", missing),

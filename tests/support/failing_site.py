@@ -1,4 +1,4 @@
-"""A site in which all fails that can, as failing.py has it, and which reports to a tracker."""
+"""A site with the failing views and middleware of failing.py, which reports to a tracker."""
 
 import json
 import os
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 """
 VIEWS = Path(__file__).with_name("failing.py")
 QUOTING = Path(__file__).with_name("quoting.py")
-# The functions of quoting.py, each with whether its secret may arrive.
+# The functions of quoting.py, each with whether its secret may reach the tracker.
 QUOTED = {
     name: rule == "may"
     for rule, name in re.findall(r"^@(may|never)\ndef (\w+)", QUOTING.read_text("utf-8"), re.M)
@@ -29,7 +29,7 @@ QUOTED = {
 
 
 class Secrets(dict):
-    """Makes up a secret for each name that it is asked for."""
+    """A dict that generates a secret for each missing name."""
 
     def __missing__(self, name):
         self[name] = secrets.token_hex(8)
@@ -72,19 +72,19 @@ class FailingSite:
         )
 
     def manage(self, *arguments):
-        """Run manage.py with the variables of the site."""
+        """Run manage.py with the site's environment variables, and check that it succeeds."""
         done = self.site.manage(*arguments, env=self.variables)
         assert done.returncode == 0, done.out
 
     def start(self, serve):
-        """Run what the Procfile has for the web."""
+        """Start the Procfile's web line."""
         web = procfile(self.site.path)["web"]
         self.server = serve(self.site, "bash", "-c", web, env=self.variables, port=self.port)
 
     def stop(self):
         """Send SIGTERM; return the exit code and the seconds that it took.
 
-        WNOWAIT leaves the process for the fixture `serve` to end.
+        With WNOWAIT, the fixture `serve` can still collect the exit code.
         """
         began = time.monotonic()
         os.kill(self.server.pid, signal.SIGTERM)
@@ -95,10 +95,10 @@ class FailingSite:
         return ended.si_status, time.monotonic() - began
 
     def request(self, path, data=None, **headers):
-        """Send a request through a proxy; return status, headers and text of the response."""
+        """Send a request as a proxy does; return status, headers and text of the response."""
         method = "GET" if data is None else "POST"
         return Client(self.port, HOST).request(method, path, data, **HTTPS | headers)
 
     def log(self):
-        """Return what the server has written to standard error."""
+        """Return what the server has printed."""
         return (self.site.path / f"server-{self.port}.log").read_text()

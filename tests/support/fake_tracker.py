@@ -1,4 +1,4 @@
-"""Rollbar and Sentry on loopback: a tracker that keeps the items that it is sent."""
+"""A fake Rollbar or Sentry on loopback, which keeps the items that it receives."""
 
 import gzip
 import json
@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOST = "www.example.com"
 PATHS = {"rollbar": "/api/1/item/", "sentry": "/api/1/envelope/"}
-# What a tracker answers: status, type and text. Two more modes do not: "hanging" takes an item and
-# stays silent, and where it is "refusing", nobody listens.
+# The response in each mode: status, content type and text. Two more modes send no response:
+# "hanging" receives an item and keeps the connection open; "refusing" refuses connections.
 ANSWERS = {
     "ok": (200, "application/json", '{"err": 0, "result": {}}'),
     "413": (413, "application/json", '{"err": 1, "message": "too large"}'),
@@ -20,7 +20,7 @@ ANSWERS = {
     "503": (503, "text/html", "<p>Down\n<p>for now.\n"),
     "500": (500, "text/html", "<!doctype html>\n<title>500</title>\n<p>Out of\n<p>order.\n"),
 }
-# Sentry's client packs with brotli where that is installed, as it is in a site, but not here.
+# Sentry's client compresses with brotli if it is installed. A site has it; the tests do not.
 UNPACK_BROTLI = (
     "import brotli, sys; sys.stdout.buffer.write(brotli.decompress(sys.stdin.buffer.read()))"
 )
@@ -29,7 +29,7 @@ Item = namedtuple("Item", ["headers", "body"])
 
 
 class FakeTracker:
-    """A fake Rollbar or Sentry at a port of its own, for as long as the `with` lasts."""
+    """A fake Rollbar or Sentry at a port of its own; a context manager."""
 
     def __init__(self, kind, mode="ok"):
         self.kind = kind
@@ -62,25 +62,25 @@ class FakeTracker:
             self.server.server_close()
 
     def wait_for(self, count):
-        """Wait until `count` items are here, ten seconds at most, and a second longer for others."""
+        """Wait at most ten seconds for `count` items, and one second more for unexpected items."""
         deadline = time.monotonic() + 10
         while len(self.items) < count and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(1)
 
     def texts(self, python):
-        """Return the bodies of the items as text; `python` is that of the site, which has brotli."""
+        """Return the bodies of the items as text; `python` is the site's, which has brotli."""
         return [unpacked(item, python).decode() for item in self.items]
 
     def reports(self, python):
-        """Return what each item has to say of an error, as a dict."""
+        """Return the payload of each item as a dict."""
         if self.kind == "rollbar":
             return [json.loads(text)["data"] for text in self.texts(python)]
         return [json.loads(text.splitlines()[2]) for text in self.texts(python)]
 
 
 class Server(ThreadingHTTPServer):
-    request_queue_size = 100  # a burst comes all at once
+    request_queue_size = 100  # a burst opens many connections at once
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -104,11 +104,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, *args):
-        """Say nothing."""
+        """Log nothing."""
 
 
 def unpacked(item, python):
-    """Return the body of an item as it was before it was packed."""
+    """Return the decompressed body of an item."""
     encoding = item.headers.get("Content-Encoding")
     if encoding == "br":
         command = [python, "-c", UNPACK_BROTLI]
@@ -117,7 +117,7 @@ def unpacked(item, python):
 
 
 def texts_of(kind, report):
-    """Return the texts of an item: of its exceptions, its message and what was logged with it."""
+    """Return the texts of a report's exceptions, its message, and its extra data."""
     if kind == "rollbar":
         body = report["body"]
         traces = body.get("trace_chain") or [it for it in [body.get("trace")] if it]

@@ -1,4 +1,4 @@
-"""A generated project, and what makes one: for tests, benchmarks and pictures."""
+"""Generates a project and runs commands in it: for tests, benchmarks and pictures."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
 COMBINATIONS = [*itertools.product(QUESTIONS["error_tracker"], QUESTIONS["hsts"])]
 CHECK_DEPLOY = "manage.py check --deploy --fail-level WARNING".split()
 
-# Each file of a project, but those for its tracker; and those that are not for git.
+# The files of a project: those that git tracks, those for error tracking, and those not in git.
 FILES = """
     .env.example .github/dependabot.yml .github/workflows/ci.yml .gitignore .python-version
     Procfile README.md app.json application/__init__.py application/migrations/__init__.py
@@ -39,13 +39,13 @@ FILES = """
 ERROR_TRACKING = {"project/errors.py", "project/error_tracking.py"}
 NOT_IN_GIT = {".env", "db.sqlite3"}
 
-# Variables of a shell that are for another site, project or taste.
+# Environment variables that a developer's shell may set, and that change the results of tests.
 OTHERS = """
     COLUMNS COOKIECUTTER_SKIP_SETUP DJANGO_SETTINGS_MODULE FORCE_COLOR GIT_DIR GIT_INDEX_FILE
     GIT_WORK_TREE NO_COLOR PORT PYTHONDONTWRITEBYTECODE PYTHONPATH VIRTUAL_ENV WEB_CONCURRENCY
 """.split()
 
-# What takes longest, in settings, where it is nothing to a test.
+# Settings that turn off slow work in tests that do not depend on it.
 QUICK_STATIC_FILES = 'WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["", "css", "js", "svg", "txt"]'
 QUICK_PASSWORDS = (
     'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]\n'
@@ -54,7 +54,7 @@ QUICK_PASSWORDS = (
 
 
 def forget_other_sites():
-    """Take out of this process's environment what a shell has set for another site or taste."""
+    """Remove the variables of .env.example and OTHERS from this process's environment."""
     example = (TEMPLATE / ".env.example").read_text(encoding="utf-8")
     for name in [*re.findall(r"^(\w+)=", example, re.MULTILINE), *OTHERS]:
         os.environ.pop(name, None)
@@ -62,7 +62,7 @@ def forget_other_sites():
 
 
 class Run(subprocess.CompletedProcess):
-    """A finished command; `out` is all that it printed, on either stream."""
+    """A finished command; `out` is its standard output, then its standard error."""
 
     @property
     def out(self):
@@ -96,7 +96,7 @@ def files_with(error_tracker):
 
 
 def procfile(folder):
-    """Return the lines of a project's Procfile, as a dict."""
+    """Return a project's Procfile as a dict of process types and commands."""
     return dict(line.split(": ", 1) for line in (folder / "Procfile").read_text().splitlines())
 
 
@@ -124,11 +124,11 @@ class Site:
         return self.run(self.python, "-W", "error", "manage.py", *arguments, env=env)
 
     def production(self, **changes):
-        """Return the variables of production and nothing else, with some of them changed."""
+        """Return an environment with only the production variables, some of them changed."""
         return variables(self.path / "tests" / "production.env") | changes
 
     def replace(self, file, old, new):
-        """Put `new` in the place of `old`, which the file has to have."""
+        """Replace `old`, which the file must contain, with `new`."""
         path = self.path / file
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} has no {old}"
@@ -140,7 +140,7 @@ class Site:
             settings.writelines(f"\n{line}\n" for line in lines)
 
     def commit(self, message):
-        """Commit, as Ada, what has changed."""
+        """Commit the changed files as Ada."""
         ada = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
         done = self.run("git", *ada, "commit", "--quiet", "--all", "--message", message)
         assert done.returncode == 0, done.out
@@ -155,7 +155,7 @@ class Site:
 
 
 def environment_in(folder):
-    """Return an environment whose configuration of git and cookiecutter stands in `folder`."""
+    """Return an environment that keeps git's and cookiecutter's configuration in `folder`."""
     gitconfig = folder / "gitconfig"
     gitconfig.write_text("[user]\nname = Ada\nemail = ada@example.com\n")
     return os.environ | {
@@ -178,20 +178,20 @@ def cookiecutter_config(folder, **default_context):
 
 
 def cookiecutter(output, environment, *arguments, template=ROOT):
-    """Run cookiecutter as on the command line, into `output`, and return the Run."""
+    """Run the command cookiecutter in the folder `output`, and return the Run."""
     output.mkdir(exist_ok=True)
     command = [BIN / "cookiecutter", template, "--no-input", *arguments]
     return run(command, output, environment | {"PWD": str(output)})
 
 
 def copy_template(folder):
-    """Copy what is here to a folder, but for history and for what tests and tools leave behind."""
+    """Copy this working tree to a folder, without .git, .venv and caches."""
     ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__")
     shutil.copytree(ROOT, folder, ignore=ignored, dirs_exist_ok=True)
 
 
 def only(tmp_path, *programs):
-    """Return a folder with links to these programs, and nothing else in it."""
+    """Create a folder that contains only links to these programs, and return it."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for program in programs:
@@ -200,7 +200,7 @@ def only(tmp_path, *programs):
 
 
 def with_shared_venv(site):
-    """Return what to append to bootstrap.py for it to install nothing, and use a Site's packages."""
+    """Return lines for bootstrap.py with which it installs nothing and uses a Site's packages."""
     return f"""
 VENV_PYTHON = Path({str(site.python)!r})
 def make_venv(*arguments):
@@ -213,13 +213,13 @@ def without_dev(*arguments):
 
 
 def listens(port):
-    """Return whether a server listens at `port` of loopback."""
+    """Return whether a server listens at `port` on loopback."""
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 def listeners(port):
-    """Return how many sockets listen at `port`: with reuse_port, one of each worker."""
+    """Return the number of sockets that listen at `port`: with reuse_port, one for each worker."""
     return Path("/proc/net/tcp").read_text().count(f" 00000000:{port:04X} 00000000:0000 0A ")
 
 
@@ -231,7 +231,7 @@ def wait_until(condition, seconds=30):
 
 
 def unused_port():
-    """Return a port of loopback that nobody listens at."""
+    """Return an unused port on loopback."""
     with socket.socket() as connection:
         connection.bind(("127.0.0.1", 0))
         return connection.getsockname()[1]

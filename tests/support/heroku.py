@@ -1,8 +1,9 @@
-"""What Heroku does with a repository: the build, the release phase, dynos that come and go.
+"""Simulates Heroku: the build, the release phase, and dynos that start and stop.
 
-As in heroku-buildpack-python v351: lib/package_manager.sh, lib/python_version.sh and lib/checks.sh
-refuse, lib/uv.sh installs, bin/steps/collectstatic collects, bin/compile and vendor/*.sh say which
-variables a dyno has. Dynos start and stop as in https://devcenter.heroku.com/articles/dynos.
+The build follows heroku-buildpack-python v351: lib/package_manager.sh, lib/python_version.sh and
+lib/checks.sh reject a repository, lib/uv.sh installs, bin/steps/collectstatic collects, bin/compile
+and vendor/*.sh set the environment variables of a dyno. Dynos start and stop as in
+https://devcenter.heroku.com/articles/dynos.
 """
 
 import os
@@ -16,46 +17,46 @@ from support.generated import listens, procfile, run, variables
 
 LOCKS = ["Pipfile.lock", "requirements.txt", "poetry.lock", "uv.lock"]
 VERSION = r"(0|[1-9]\d*)\.(0|[1-9]\d*)(\.(0|[1-9]\d*))?"
-# A dyno may not write to what was built: for root only a mount can see to that. A write that
-# succeeds ends it.
+# Makes the build read-only. As root, this needs a mount, because root ignores file permissions. If
+# a write succeeds all the same, the dyno exits.
 READ_ONLY = """
 [ $UID != 0 ] || { mount --bind "$HOME" "$HOME" && mount -o remount,ro,bind "$HOME"; } || exit 98
 cd "$HOME"
-if touch written 2>/dev/null; then echo "The build can be written to."; exit 97; fi
+if touch written 2>/dev/null; then echo "The build is writable."; exit 97; fi
 exec bash -c "$LINE"
 """
 
 
-def refusals(app):
-    """Return why the buildpack would not build the files in `app`: a sentence each."""
+def build_errors(app):
+    """Yield each reason why the buildpack would reject the files in `app`, as a sentence."""
     found = [name for name in LOCKS if (app / name).is_file()]
     if found != ["uv.lock"]:
-        yield f"Exactly one lock file, uv.lock, is wanted, and there are {found}."
+        yield f"There must be exactly one lock file, uv.lock, and there are {found}."
     if (app / "runtime.txt").exists():
-        yield "runtime.txt is deprecated, and .python-version has no say where it is."
+        yield "runtime.txt is deprecated, and overrides .python-version."
     if not (app / ".python-version").is_file():
-        yield "With uv, .python-version is wanted."
+        yield "With uv, .python-version is required."
     else:
         lines = (app / ".python-version").read_text().splitlines()
         versions = [line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
         if len(versions) != 1 or not re.fullmatch(VERSION, versions[0]):
-            yield f".python-version wants one version such as 3.13, and has {versions}."
+            yield f".python-version must have one version such as 3.13, and has {versions}."
     for folder in (".venv", "venv"):
         if (app / folder / "pyvenv.cfg").exists():
-            yield f"{folder} is a virtual environment, and works on one machine only."
+            yield f"{folder} is a virtual environment, which works on one machine only."
     if (app / ".heroku" / "python").exists():
-        yield ".heroku/python is where the buildpack puts its own."
+        yield ".heroku/python is where the buildpack installs Python."
 
 
 def config_vars(app):
-    """Return the variables that README.md has its reader set, and the add-on's, made up."""
+    """Return fake values for the config vars that README.md sets, and for DATABASE_URL."""
     line = re.search("^heroku config:set (.+)$", (app / "README.md").read_text(), re.MULTILINE)[1]
-    made_up = variables(app / "tests" / "production.env")
-    return {name: made_up[name] for name in [*re.findall(r"(\w+)=", line), "DATABASE_URL"]}
+    fake = variables(app / "tests" / "production.env")
+    return {name: fake[name] for name in [*re.findall(r"(\w+)=", line), "DATABASE_URL"]}
 
 
 class App:
-    """An app: what is committed in a repository, in the folder that dynos get a copy of."""
+    """An app: the build of a repository in a folder, its config vars, and its Procfile."""
 
     def __init__(self, folder, **config):
         self.folder = folder
@@ -64,23 +65,23 @@ class App:
         self.lines = procfile(folder)
 
     def run(self, command, **changes):
-        """Run `command` through bash with the config vars, some of them changed, and no more."""
+        """Run `command` in bash with only the config vars, some of them changed."""
         environment = {"PATH": self.path} | self.config | changes
         return run(["bash", "-c", command], self.folder, environment)
 
     def dyno(self, port, name="web.1", **changes):
-        """Start a web dyno at a port, and return it when it listens."""
+        """Start a web dyno, and return it when it listens at the port."""
         return Dyno(self, port, name, changes)
 
 
 def build(repository, folder, python, uv):
     """Clone a repository into `folder`, build it there, and return the App.
 
-    `python` stands in for the interpreter that the buildpack fetches by .python-version.
+    `python` replaces the interpreter that the buildpack downloads for .python-version.
     """
     done = run(["git", "clone", "--quiet", repository, folder], repository)
     assert done.returncode == 0, done.out
-    assert list(refusals(folder)) == []
+    assert list(build_errors(folder)) == []
     wanted = (folder / ".python-version").read_text().strip()
     assert run([python, "--version"], folder).out.startswith(f"Python {wanted}")
 
@@ -92,20 +93,20 @@ def build(repository, folder, python, uv):
     app = App(folder)
     done = app.run("python manage.py collectstatic --noinput --traceback")
     assert done.returncode == 0, done.out
-    if os.getuid() != 0:  # for root, each dyno sees to it
+    if os.getuid() != 0:  # as root, each dyno mounts it read-only
         done = run(["chmod", "-R", "a-w", folder], folder)
         assert done.returncode == 0, done.out
     return app
 
 
 class Dyno:
-    """A web dyno: the Procfile's web line, on a build that cannot be written to."""
+    """A web dyno: runs the Procfile's web line on a read-only build."""
 
     def __init__(self, app, port, name, changes):
         self.port = port
         self.log = app.folder.parent / f"{name}-{port}.log"
         command = ["bash", "-c", READ_ONLY]
-        # A mount of its own; for others than root, chmod has seen to it.
+        # As root, in a mount namespace of its own; otherwise build() has made the folder read-only.
         command = ["unshare", "--mount", *command] if os.getuid() == 0 else command
         with self.log.open("w") as opened:
             self.process = subprocess.Popen(
@@ -121,14 +122,14 @@ class Dyno:
             while not listens(port):
                 assert self.process.poll() is None and time.monotonic() < until, self.text()
                 time.sleep(0.05)
-        except BaseException:  # an interrupt, too, leaves none behind
+        except BaseException:  # also after an interrupt, no process is left
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
 
     def variables(self, app, name):
-        """Return what the platform and its buildpack set, and that warnings are errors.
+        """Return the environment of the platform and its buildpack, with warnings as errors.
 
-        But for psycopg's, that connections which are kept were not closed when a worker ends.
+        The exception is psycopg's ResourceWarning: a worker exits with persistent connections open.
         """
         return {
             "HOME": str(app.folder),
@@ -148,14 +149,14 @@ class Dyno:
         }
 
     def workers(self):
-        """Return the ids of the processes that gunicorn's master has started."""
+        """Return the process IDs of gunicorn's workers."""
         master = self.process.pid
         return [
             int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()
         ]
 
     def text(self):
-        """Return what it has written to its log."""
+        """Return the text of the log."""
         return self.log.read_text()
 
     def stop(self):

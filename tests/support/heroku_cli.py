@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Stands in for the Heroku command line: notes each call, and does what a first push needs of it.
+"""A fake Heroku command line: records each call, and runs what a first push needs.
 
-Its state is JSON in the file HEROKU_STATE: the `calls` so far, the app's `config`; where its
-`repository` is to be, the URL of the `database` that it can have, and where the `app` is built.
+Its state is JSON in the file HEROKU_STATE: the `calls` so far, the app's `config`, the path of its
+`repository`, the URL of its `database`, and the folder in which the `app` is built.
 """
 
 import json

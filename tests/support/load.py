@@ -1,9 +1,9 @@
-"""Clients in a process of their own that request a page repeatedly, and count the responses.
+"""Runs clients that request a page repeatedly, and counts the responses.
 
     python load.py URL CERTIFICATE HOST COOKIE STATUS AT_LEAST
 
-They stop after AT_LEAST requests, once standard input is closed. An answer with another status
-than STATUS has failed, as one that does not come.
+They stop when standard input is closed and AT_LEAST requests are sent. A request fails if there is
+no response or if its status is not STATUS.
 """
 
 import http.client
@@ -16,20 +16,20 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 CLIENTS = 8
-AT_MOST = 20_000  # requests, whatever happens
+AT_MOST = 20_000  # requests, even if standard input stays open
 
 
 def send_requests(url, context, headers, status, counts, goes_on):
-    """Ask, by a connection that is kept, for as long as it `goes_on`; add to `counts`."""
+    """Send requests over a kept-alive connection while `goes_on` is true; add to `counts`."""
     connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=40, context=context)
     while goes_on():
         counts["sent"] += 1
         began = time.monotonic()
         try:
             connection.request("GET", url.path, headers=headers)
-            answer = connection.getresponse()
-            answer.read()
-            counts["answered" if answer.status == status else "failed"] += 1
+            response = connection.getresponse()
+            response.read()
+            counts["answered" if response.status == status else "failed"] += 1
         except (OSError, http.client.HTTPException):
             counts["failed"] += 1
             connection.close()
@@ -38,7 +38,7 @@ def send_requests(url, context, headers, status, counts, goes_on):
 
 
 def main(url, certificate, host, cookie, status, at_least):
-    """Have all clients send requests; print what they counted, together, as JSON."""
+    """Run all clients; print the sums of their counts as JSON."""
     enough = threading.Event()
     counts = [Counter(sent=0, answered=0, failed=0, slowest=0) for _ in range(CLIENTS)]
 

@@ -1,4 +1,4 @@
-"""An old site, and who moves it into a new one by the steps of docs/bring-your-own-app.md."""
+"""Moves an old site into a new one by the steps of docs/bring-your-own-app.md."""
 
 import os
 import re
@@ -29,8 +29,8 @@ urlpatterns += [
     path("accounts/", include("accounts.urls")),
 ]
 """
-# Two authors, one user who has left, so that ids are missing, and a user with a permission.
-WRITE = f"""
+# Ada and Grace have posts, and Grace has permissions. A user is deleted, so that IDs are missing.
+WRITE_DATA = f"""
 from django.contrib.auth.models import Group, Permission, User
 from django.core.files.base import ContentFile
 from blog.models import Post
@@ -49,8 +49,9 @@ leaver.delete()
 ada.profile.photo.save("ada.png", ContentFile(b"png"))
 ada.profile.friends.add(grace)
 """
-# Fixtures have no microseconds, and permissions are those of another model.
-TELL = """
+# Without microseconds, which fixtures do not have. Without the app of a permission, because the
+# user model moves to another app.
+PRINT_DATA = """
 from django.contrib.auth import get_user_model
 from blog.models import Post
 for user in get_user_model().objects.order_by("pk"):
@@ -75,7 +76,7 @@ def steps(page=PAGE):
 
 
 def commands(step):
-    """Return the commands in the code blocks of a step: the lines that a person types in bash."""
+    """Return the bash commands in the code blocks of a step, except runserver."""
     blocks = re.findall(r"^```\n(.+?)^```", step, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     return [line for line in lines if "runserver" not in line]
@@ -89,11 +90,11 @@ class Mover:
         self.old = site.path.parent / "old-site"
         self.environment = environment
         self.environment["PATH"] = f"{site.python.parent}{os.pathsep}{environment['PATH']}"
-        # .gitignore has the folder of that name, not a link.
+        # .gitignore matches a folder of that name, not a link.
         (site.path / ".git" / "info" / "exclude").write_text(".venv\n")
 
     def type(self, *command, folder=None):
-        """Run a command which has to succeed, and return what it prints."""
+        """Run a command, check that it succeeds, and return its output."""
         done = run(command, folder or self.site.path, self.environment)
         assert done.returncode == 0, f"{command}\n{done.out}"
         return done.out
@@ -110,14 +111,14 @@ class Mover:
                 file.write(text)
 
     def write_data(self):
-        """Have users and posts in the old site; return what TELL prints of them."""
+        """Create users and posts in the old site; return what PRINT_DATA prints."""
         self.type("python", "manage.py", "migrate", folder=self.old)
-        return self.type(*SHELL, WRITE + TELL, folder=self.old)
+        return self.type(*SHELL, WRITE_DATA + PRINT_DATA, folder=self.old)
 
     def follow(self, step):
-        """Type the commands of a step, for each app; return what they print."""
+        """Run the commands of a step for each app; return their output."""
         folder = self.old if "dumpdata" in step else None
-        said = ""
+        output = ""
         for command in commands(step):
             apps = [["blog"]]
             if "../old-site/blog" in command or "makemigrations" in command:
@@ -126,8 +127,8 @@ class Mover:
                 apps = [["blog", "accounts"]]
             for names in apps:
                 words = re.sub(r"\bblog\b(?! in)", " ".join(names), command)
-                said += self.type("bash", "-c", words, folder=folder)
-        return said
+                output += self.type("bash", "-c", words, folder=folder)
+        return output
 
     def edit(self, step, *files):
         """Replace `old` with `new` in files, for each such pair that a step names."""
@@ -137,7 +138,7 @@ class Mover:
             self.replace(files, old, new)
 
     def replace(self, files, old, new):
-        """Replace the word or words `old`, which one of the files has at least."""
+        """Replace the words `old`, which at least one of the files must contain."""
         texts = {file: file.read_text(encoding="utf-8") for file in files}
         word = re.compile(rf"(?<![\w.]){re.escape(old)}(?![\w])")
         assert any(word.search(text) for text in texts.values()), f"{old} is nowhere in {files}"
@@ -153,20 +154,20 @@ class Mover:
             if file.name != without and file.parent.name != "migrations"
         ]
 
-    def move(self, left_out=None):
-        """Follow the page up to the move of the data, without the steps that match `left_out`."""
+    def move(self, skipped=None):
+        """Follow the page up to the move of the data, except the steps that match `skipped`."""
         for step in steps()[:11]:
-            if not left_out or not re.search(left_out, step):
+            if not skipped or not re.search(skipped, step):
                 self.do(step)
 
     def do(self, step):
-        """Do what a step says that is not a command, then type its commands."""
+        """Run the commands of a step, and make the edits that it describes."""
         site = self.site
         if "The folder `application/` is yours" in step:
             self.type("bash", "-c", re.search("`(rm -r .+?)`", step)[1])
         if "pillow" in step:
             return ""
-        said = self.follow(step)
+        output = self.follow(step)
         if "move it to `templates/`" in step:
             (site.path / "accounts/templates/registration/login.html").rename(
                 site.path / "templates/registration/login.html"
@@ -196,4 +197,4 @@ class Mover:
             self.replace(self.files("*.py"), f"from {old}CreationForm", f"from {new}CreationForm")
         elif "csp_nonce_attr" in step:
             self.edit(step, *self.files("*.html"))
-        return said
+        return output

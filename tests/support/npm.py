@@ -1,4 +1,4 @@
-"""Tools of others that npm has, each in one version, installed once for all runs."""
+"""Third-party npm packages, each in a fixed version, installed once for all runs."""
 
 import shutil
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-needs_npm = pytest.mark.skipif(not shutil.which("npm"), reason="there is no npm")
+needs_npm = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
 
 
 def installed(package, version):
-    """Return the folder of an npm package; its installation runs no script of it."""
+    """Install an npm package, without running its scripts, and return its folder."""
     name = package.rpartition("/")[2]
     prefix = Path.home() / ".cache" / f"django-site-{name}-{version}"
     prefix.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ const {ALL_TESTS} = await import(`${folder}/src/constants.js`)
 const {getGradeForScore, getScoreModifier} = await import(`${folder}/src/grader/grader.js`)
 const {MINIMUM_SCORE_FOR_EXTRA_CREDIT} = await import(`${folder}/src/grader/charts.js`)
 
-// As scan() does, which takes no ports.
+// The same steps as scan(), which does not accept ports.
 const requests = await retrieve('localhost', {httpPort: Number(httpPort), httpsPort: Number(httpsPort), path})
 const modifiers = ALL_TESTS.map((test) => test(requests).result).filter(Boolean).map(getScoreModifier)
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 100)

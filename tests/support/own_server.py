@@ -1,4 +1,4 @@
-"""A server of one's own, with no root to it: its paths are in a folder, its ports of loopback."""
+"""A simulated server of your own: its paths are in a folder, its ports on loopback."""
 
 import re
 import shlex
@@ -6,8 +6,8 @@ import shlex
 from support.generated import run, unused_port
 from support.platforms import certificate, nginx
 
-# What only root may do on a machine of one's own: said, and not done.
-STAND_INS = {
+# Fakes of programs that need root: most log their arguments only.
+FAKE_PROGRAMS = {
     "apt-get certbot createdb createuser pipx pg_dump systemctl useradd": """
         echo "${{0##*/}}" "$@" >> {log}""",
     "runuser": 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
@@ -19,7 +19,7 @@ STAND_INS = {
 
 
 class Server:
-    """A machine below `folder`, which the page's section sets up; at ports of loopback."""
+    """A simulated machine in `folder`, which the commands of docs/platforms/server.md set up."""
 
     def __init__(self, folder, repository, build):
         self.root = folder
@@ -42,7 +42,7 @@ class Server:
             for path in ("/etc/", "/root/", "/srv/", "/usr/local/bin/", "/var/lib/")
         }
         (folder / "bin").mkdir()
-        for programs, text in STAND_INS.items():
+        for programs, text in FAKE_PROGRAMS.items():
             for program in programs.split():
                 self.program(program, text.format(log=self.log))
         self.nginx = nginx(folder, f"include {folder}/etc/nginx/sites-enabled/*;")
@@ -59,24 +59,24 @@ class Server:
         }
 
     def program(self, name, text):
-        """Put a program into the machine."""
+        """Install a bash program on the machine."""
         path = self.root / "bin" / name
         path.write_text(f"#!/bin/bash\n{text}\n")
         path.chmod(0o755)
 
     def here(self, text):
-        """Return the page's text for this machine: other ports, paths and certificate."""
+        """Return text of the page with the ports, paths and certificate of this machine."""
         old = "|".join(map(re.escape, self.changes))
         return re.sub(old, lambda found: self.changes[found[0]], text)
 
     def put(self, path, text):
-        """Put a file of the page where the page says, and return its path."""
+        """Write a file of the page to its path on this machine, and return that path."""
         place = self.root / path.lstrip("/")
         place.write_text(self.here(text))
         return place
 
     def type(self, lines):
-        """Type lines as root does, up to one that fails; return the Run."""
+        """Run lines in bash, up to the first that fails; return the Run."""
         return run(["bash", "-ec", self.here(lines)], self.root, self.environment)
 
     def current(self):

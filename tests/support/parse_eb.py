@@ -1,4 +1,4 @@
-"""Reads commands of AWS's `eb`, each a list in JSON; prints for each whether it can be parsed."""
+"""Parses commands of AWS's `eb`, each a list in JSON, and prints an exit status for each."""
 
 import json
 import sys
@@ -8,13 +8,13 @@ from ebcli.core.ebcore import EB
 
 
 def subclasses(controller):
-    """Return all classes below a class."""
+    """Return all subclasses of a class, direct and indirect."""
     below = controller.__subclasses__()
     return [*below, *(it for each in below for it in subclasses(each))]
 
 
 for controller in subclasses(CementBaseController):
-    controller.do_command = lambda self: None  # it would ask AWS
+    controller.do_command = lambda self: None  # it would send requests to AWS
 for line in sys.stdin:
     try:
         with EB(argv=json.loads(line)) as app:

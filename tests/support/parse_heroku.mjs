@@ -1,5 +1,5 @@
 // Parses commands of the Heroku command line with its own definitions, without running them.
-// Its argument is the folder of the npm package; lines of JSON come in, each a list of words.
+// Its argument is the folder of the npm package. Each line of standard input is a JSON list of words.
 import {createRequire} from 'node:module'
 import {createInterface} from 'node:readline'
 import {pathToFileURL} from 'node:url'

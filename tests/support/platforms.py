@@ -1,4 +1,4 @@
-"""The pages of docs/platforms, and what the tests run in place of a platform's machines."""
+"""The pages of docs/platforms, and helpers that simulate the platforms."""
 
 import os
 import re
@@ -37,7 +37,7 @@ http {{
 
 
 def page(name):
-    """Return the text of a platform's page; the deployment checks reject its example of a token."""
+    """Return the text of a page, with a token that the deployment checks accept."""
     text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     return text.replace("your-token", "my-own-token")
 
@@ -54,7 +54,7 @@ def block(name, lead):
 
 
 def builder(site):
-    """Return the environment of who builds: uv, and the Python that is there."""
+    """Return the environment of a build, with uv and the Python of a Site."""
     cache = run([BIN / "uv", "cache", "dir"], site.path).stdout.strip()
     return os.environ | {
         "PATH": f"{BIN}:/usr/bin:/bin",
@@ -65,7 +65,7 @@ def builder(site):
 
 
 def clone(site, folder):
-    """Clone what a Site has committed, with quick settings in a commit more, and return it."""
+    """Clone a Site's repository, commit the quick settings to it, and return the clone."""
     done = run(["git", "clone", "--quiet", site.path, folder], site.path)
     assert done.returncode == 0, done.out
     cloned = Site(folder)
@@ -75,30 +75,30 @@ def clone(site, folder):
 
 
 def check_pages(front, **headers):
-    """Look at a page, its style sheet, and what strangers get."""
-    status, answer, page = front.get("/", **headers)
+    """Check the home page, its style sheet, and that an unknown host is rejected."""
+    status, received, page = front.get("/", **headers)
     assert status == 200 and "<h1>My Site</h1>" in page
-    assert answer["Strict-Transport-Security"].startswith("max-age=3600")
+    assert received["Strict-Transport-Security"].startswith("max-age=3600")
     stylesheet = re.search(r'href="(/static/.+?\.[0-9a-f]{12}\.css)"', page)[1]
-    status, answer, _ = front.get(stylesheet, **headers)
-    assert status == 200 and "immutable" in answer["Cache-Control"]
+    status, received, _ = front.get(stylesheet, **headers)
+    assert status == 200 and "immutable" in received["Cache-Control"]
     assert front.get("/", **headers | {"Host": "stranger.example.org"})[0] == 400
 
 
 def check_limit(front, forged, **headers):
-    """Guess passwords, from an address that seems to be another each time."""
+    """Check that login rate limiting ignores forged client addresses."""
     addresses = [{forged: f"198.51.100.{number}"} for number in range(11)]
     guesses = [front.log_in("ada", "wrong", **headers | address) for address in addresses]
     assert guesses == 9 * [200] + 2 * [429]
 
 
 def check_http_goes_to_https(front, **headers):
-    status, answer, _ = front.get("/", **headers)
-    assert (status, answer["Location"]) == (301, f"https://{front.host}/")
+    status, received, _ = front.get("/", **headers)
+    assert (status, received["Location"]) == (301, f"https://{front.host}/")
 
 
 def certificate(path):
-    """Make a certificate with its key in one file, and return its path."""
+    """Create a certificate and its key in one file, and return its path."""
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path]
     name = ["-subj", "/CN=www.example.com", "-days", "2", "-out", path]
     made = run(["openssl", "req", "-x509", *key, *name], path.parent)
@@ -109,12 +109,12 @@ def certificate(path):
 def nginx(folder, servers):
     """Write a configuration with these servers in `folder`, and return the command that runs it."""
     conf = folder / "nginx.conf"
-    user = "user root;" if os.getuid() == 0 else ""  # pytest's folders are its user's
+    user = "user root;" if os.getuid() == 0 else ""  # only pytest's user can read its folders
     conf.write_text(CONF.format(folder=folder, user=user, servers=servers))
     return [NGINX, "-e", "stderr", "-c", str(conf)]
 
 
-# The variables that each page sets, and addresses of requests.
+# The environment variables that each page sets, and addresses in requests.
 NAMES = {"ALLOWED_HOSTS", "DATABASE_URL", "SECRET_KEY", "ROLLBAR_ACCESS_TOKEN"}
 CLIENT, FORGED, PROXY = "203.0.113.9", "198.51.100.1", "192.0.2.80"
 ADDRESS = """
@@ -139,7 +139,7 @@ def put(site, name, *paths):
 
 
 def check_release(site, words, variables):
-    """Run a release command under these variables; it must stop at an unsafe one."""
+    """Check that a release command migrates, and that it fails if SECRET_KEY is unsafe."""
     example = (TEMPLATE / ".env.example").read_text()
     assert {name for name in variables if name in example} - {"PROXY_COUNT"} == NAMES
     environment = {"PATH": f"{site.python.parent}:/usr/bin:/bin"} | variables
@@ -151,6 +151,6 @@ def check_release(site, words, variables):
 
 
 def check_address(site, variables, **headers):
-    """Check that the address of CLIENT is counted, whatever headers it sent."""
+    """Check that the lockout uses the address of CLIENT, whatever headers CLIENT sends."""
     done = site.manage("shell", "--no-imports", "-c", ADDRESS % headers, env=variables)
     assert done.stdout.strip() == CLIENT, done.out

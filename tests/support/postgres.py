@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests, from a wheel: nothing is installed by hand."""
+"""A real PostgreSQL server for the tests, installed from a wheel."""
 
 import shutil
 import subprocess
@@ -16,17 +16,17 @@ except ImportError:
 
 
 class Postgres:
-    """A server with its own data, at a port of loopback, which asks for a password; without TLS.
+    """A server with its own data at a port on loopback, which requires a password; without TLS.
 
-    The wheel makes the data and, for root, a user to run as; it would listen at a socket only, so
-    starting and stopping is done here.
+    The wheel creates the data and, as root, a user that runs the server. It would listen at a Unix
+    socket only, so this class starts and stops the server itself.
     """
 
     PASSWORD = "a-long-password"
 
     def __init__(self, port):
         self.port = port
-        # Not below pytest's folder: the user that PostgreSQL runs as could not go there.
+        # Not in pytest's folder, which the user that runs PostgreSQL cannot enter.
         self.data = Path(tempfile.mkdtemp(prefix="postgres-"))
         self.server = PostgresServer(self.data, cleanup_mode=None)
         self.server.ensure_pgdata_inited()
@@ -46,17 +46,17 @@ class Postgres:
         return subprocess.run(psql, check=True, capture_output=True, text=True).stdout
 
     def database(self, name):
-        """Make an empty database and return its DATABASE_URL."""
+        """Create an empty database and return its DATABASE_URL."""
         self.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def start(self):
-        """Start, and return when it answers."""
+        """Start the server, and wait until it accepts connections."""
         options = f"-h 127.0.0.1 -p {self.port} -k '' -c fsync=off"
         self.pg_ctl("-l", str(self.data / "log"), "-o", options, "start")
 
     def stop(self):
-        """Stop as a machine that goes away does: at once, with all connections cut."""
+        """Stop the server immediately, without closing connections cleanly, as in a crash."""
         self.pg_ctl("-m", "immediate", "stop")
 
     def pg_ctl(self, *arguments):
@@ -68,6 +68,6 @@ class Postgres:
         )
 
     def remove(self):
-        """Stop, and delete the data."""
+        """Stop the server, and delete the data."""
         self.stop()
         shutil.rmtree(self.data, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Exceptions whose texts quote data: each function raises one with the secret that it is given."""
+"""Functions that raise exceptions whose texts quote data: the secret that is passed to them."""
 
 import contextlib
 import datetime
@@ -19,16 +19,16 @@ User = get_user_model()
 
 
 def never(function):
-    """Mark a function whose secret may not arrive."""
+    """Mark a function whose secret must not reach the tracker."""
     return function
 
 
 def may(function):
-    """Mark one whose secret arrives: it is what an owner looks for, such as the name of a key."""
+    """Mark a function whose secret is sent because it helps to find the error, such as a key."""
     return function
 
 
-# --- What Python quotes
+# --- Exceptions of Python
 
 
 @never
@@ -121,7 +121,7 @@ def assertion(secret):
     assert not secret, secret
 
 
-# --- What Django and the database quote
+# --- Exceptions of Django and the database
 
 
 @never
@@ -199,7 +199,7 @@ def statement(secret):
         cursor.execute(f"SELECT nothing FROM identity_user WHERE username = '{secret}'")
 
 
-# --- What code adds
+# --- Exceptions of application code
 
 
 @never

@@ -1,6 +1,6 @@
-"""A platform's router: ends TLS, says so in headers, and hands requests to the dynos in turn.
+"""A simulated router: terminates TLS, sets X-Forwarded headers, and alternates between dynos.
 
-What it does is what Heroku says of its own: https://devcenter.heroku.com/articles/http-routing
+It follows https://devcenter.heroku.com/articles/http-routing
 """
 
 import http.client
@@ -18,11 +18,11 @@ SECONDS = 30  # then the router responds with 503
 
 
 class Forward(BaseHTTPRequestHandler):
-    """Passes the requests of a client on, by connections that it keeps, and the answers back."""
+    """Forwards a client's requests to dynos, over kept-alive connections."""
 
     timeout = SECONDS
-    protocol_version = "HTTP/1.1"  # whose connections are kept
-    wbufsize = -1  # an answer is written at once
+    protocol_version = "HTTP/1.1"  # keeps connections alive
+    wbufsize = -1  # buffers a response and writes it at once
 
     def setup(self):
         super().setup()
@@ -44,32 +44,32 @@ class Forward(BaseHTTPRequestHandler):
         }
         with self.server.dyno() as port:
             try:
-                self.answer(*self.ask(port, body, headers))
+                self.respond(*self.request_dyno(port, body, headers))
             except (OSError, http.client.HTTPException) as error:
                 self.server.errors.append(f"{self.command} {self.path} at {port}: {error!r}")
-                self.answer(503, "Service Unavailable", [], b"Application error")
+                self.respond(503, "Service Unavailable", [], b"Application error")
 
     do_GET = do_HEAD = do_OPTIONS = do_POST = forward
 
-    def ask(self, port, body, headers):
-        """Return status, reason, headers and content of a dyno's answer."""
+    def request_dyno(self, port, body, headers):
+        """Send a request to a dyno; return status, reason, headers and content of the response."""
         connection = self.connections.pop(port, None)
         if connection and select.select([connection.sock], [], [], 0)[0]:
-            connection.close()  # the other end has done so
+            connection.close()  # the dyno has closed it
             connection = None
         connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         try:
             connection.request(self.command, self.path, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
+            response = connection.getresponse()
+            content = response.read()
         except (OSError, http.client.HTTPException):
             connection.close()
             raise
         if connection.sock:
             self.connections[port] = connection
-        return answer.status, answer.reason, answer.getheaders(), content
+        return response.status, response.reason, response.getheaders(), content
 
-    def answer(self, status, reason, headers, content):
+    def respond(self, status, reason, headers, content):
         self.send_response_only(status, reason)
         for name, value in headers:
             if name not in ("Connection", "Content-Length", "Transfer-Encoding"):
@@ -79,13 +79,13 @@ class Forward(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *args):
-        """The site has a log already."""
+        """Log nothing: the site logs its requests."""
 
 
 class Router(ThreadingHTTPServer):
-    """Stands in front of the dynos that listen at `ports`."""
+    """Forwards requests to the dynos that listen at `ports`, in turn."""
 
-    request_queue_size = 100  # browsers come with several connections at once
+    request_queue_size = 100  # browsers open several connections at once
 
     def __init__(self, certificate, ports):
         super().__init__(("127.0.0.1", 0), Forward)
@@ -98,7 +98,7 @@ class Router(ThreadingHTTPServer):
         self.changed = threading.Condition()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        # Hands are shaken in each connection's own thread: browsers open some and then say nothing.
+        # The TLS handshake runs in each connection's own thread: browsers open idle connections.
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -118,7 +118,7 @@ class Router(ThreadingHTTPServer):
                 self.changed.notify_all()
 
     def take_out(self, port):
-        """Send nothing more to a dyno, and return when it has answered all that was sent."""
+        """Stop sending requests to a dyno, and wait for its in-flight requests."""
         with self.changed:
             self.ports.remove(port)
             assert self.changed.wait_for(lambda: not self.in_flight[port], SECONDS)
@@ -129,12 +129,12 @@ class Router(ThreadingHTTPServer):
             self.ports.append(port)
 
     def handle_error(self, *args):
-        """Say nothing: browsers hang up as they please, and miss a page that did not come."""
+        """Log nothing: browsers close connections at any time, and tests check each response."""
 
 
 @contextmanager
 def https(folder, *ports):
-    """Open a Router in front of these ports, with a certificate in `folder`; yield it."""
+    """Start a Router in front of these ports, with a certificate in `folder`; yield it."""
     certificate = folder / "localhost.pem"
     made = run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",

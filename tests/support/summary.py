@@ -1,4 +1,4 @@
-"""How the tests are run, and what the run says at its end."""
+"""Sets the number of test processes, and prints tables of figures at the end of a run."""
 
 import os
 
@@ -7,23 +7,23 @@ import pytest
 
 @pytest.fixture
 def tell(record_property):
-    """Return a function that adds a row to the table of figures: what was measured, and the result."""
+    """Return a function that adds a row to the table of figures: a name and a result."""
     return lambda what, result: record_property("figure", (what, result))
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Return how many processes run the tests: three for two cores, for many tests only wait."""
+    """Return the number of test processes: three for two cores, because many tests wait."""
     return os.cpu_count() * 3 // 2
 
 
 def recorded(terminalreporter, kind):
-    """Return what tests have recorded of a kind, by record_property."""
+    """Return the values of a kind that tests have recorded with record_property."""
     reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
     return [value for it in reports for name, value in it.user_properties if name == kind]
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print what tests have counted: a row for each fault, and for each figure."""
+    """Print the tables of faults and figures."""
     if rows := recorded(terminalreporter, "fault"):
         terminalreporter.section("faults under load: requests")
         terminalreporter.line(f"{'':<36}{'sent':>8}{'answered':>10}{'failed':>8}{'slowest':>10}")

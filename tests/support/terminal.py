@@ -1,4 +1,4 @@
-"""A terminal: what a program shows in it, and what is typed into it."""
+"""Runs a program in a pseudo-terminal, types answers, and captures its output."""
 
 import codecs
 import contextlib
@@ -12,14 +12,14 @@ import struct
 import termios
 import time
 
-SECONDS = 120  # then nobody waits any more
+SECONDS = 120  # timeout for the program
 
 
 def in_terminal(command, cwd, env, answers=(), columns=80):
-    """Run `command` in a terminal; return its exit status and all that was to be seen.
+    """Run `command` in a terminal; return its exit status and its output.
 
-    `answers` are typed in turn, each where a question such as "Name: " is waiting. After SECONDS,
-    the program is killed.
+    `answers` are typed in turn, each at a prompt such as "Name: ". After SECONDS, the program is
+    killed.
     """
     process, terminal = pty.fork()
     if process == 0:
@@ -34,7 +34,7 @@ def in_terminal(command, cwd, env, answers=(), columns=80):
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     with contextlib.suppress(OSError), open(terminal, "rb+", buffering=0) as opened:
         while select.select([opened], [], [], max(0, until - time.monotonic()))[0]:
-            seen += decode(opened.read(1024))  # a terminal ends in an OSError
+            seen += decode(opened.read(1024))  # at the end of the output, read() raises OSError
             if answers and plain(seen).endswith(": "):
                 opened.write(f"{answers.pop(0)}\n".encode())
         os.kill(process, signal.SIGKILL)
@@ -42,5 +42,5 @@ def in_terminal(command, cwd, env, answers=(), columns=80):
 
 
 def plain(text):
-    """Return `text` without colours."""
+    """Return `text` without color codes."""
     return re.sub("\033\\[[0-9;]*m", "", text)

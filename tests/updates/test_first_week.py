@@ -1,4 +1,4 @@
-"""What an owner does after the first deploy, and what runs at each push: the generated CI."""
+"""The commands of “After the first deploy” in the generated README, and the generated CI."""
 
 import json
 import os
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def osv():
-    """Return the address of a server that knows of no vulnerability, as https://osv.dev has them."""
+    """Yield the URL of a fake of https://osv.dev, which knows of no vulnerability."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             assert {"name": "django", "ecosystem": "PyPI"} in [
-                it["package"] for it in asked["queries"]
+                it["package"] for it in request["queries"]
             ]
-            answer = json.dumps({"results": [{} for _ in asked["queries"]]}).encode()
+            response = json.dumps({"results": [{} for _ in request["queries"]]}).encode()
             self.send_response(200)
-            self.send_header("Content-Length", len(answer))
+            self.send_header("Content-Length", len(response))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(response)
 
         def log_message(self, *arguments):
             pass
@@ -39,15 +39,15 @@ def osv():
         server.shutdown()
 
 
-def test_first_week(own_copy, osv):
-    """What “After the first deploy” has to type, but for what is Heroku's; no tool but .venv's own.
+def test_commands_after_the_first_deploy_succeed(own_copy, osv):
+    """Run all commands except Heroku's, with only the tools of .venv.
 
-    And the app that was begun has a test that logs in.
+    The new app gets a test that logs in.
     """
     changed, environment = own_copy
 
     def typed(command):
-        if command == "uv audit":  # asks a server of its own
+        if command == "uv audit":  # would send requests to osv.dev
             command += f" --service-url {osv}"
         done = changed.run("bash", "-c", command, env=environment)
         assert done.returncode == 0, done.out
@@ -64,7 +64,7 @@ def test_first_week(own_copy, osv):
 
     assert '"toml>=' in (changed.path / "pyproject.toml").read_text()
     typed("uv lock --check")
-    typed("ruff check && ruff format --check")  # what startapp writes passes CI
+    typed("ruff check && ruff format --check")  # CI accepts the files of startapp
     (changed.path / "blog" / "tests.py").write_text(
         "from django.contrib.auth import get_user_model\n"
         "from django.test import TestCase\n\n\n"
@@ -79,10 +79,10 @@ def test_first_week(own_copy, osv):
     assert "Found 1 test" in typed("python -W error manage.py test blog")
 
 
-def test_ci(site, make_copy, environment, postgres):
-    """The commands of the workflow as they stand there, on a real Postgres.
+def test_ci_passes_and_fails_with_an_unsafe_setting(site, make_copy, environment, postgres):
+    """Run the workflow's commands, with a real Postgres and the Python of .python-version.
 
-    By the Python of .python-version; test_pythons.py has the others.
+    test_pythons.py has the other Pythons.
     """
     changed = make_copy(site())
     (changed.path / ".venv").unlink()
@@ -102,8 +102,8 @@ def test_ci(site, make_copy, environment, postgres):
     assert changed.run("bash", "-ec", checked, env=environment).returncode == 1
 
 
-def test_a_package_that_production_does_not_have_is_missed(own_copy):
-    """One of the dev group in INSTALLED_APPS: bootstrap.py and CI notice, and keep the packages."""
+def test_dev_package_in_installed_apps_fails_bootstrap_and_ci(own_copy):
+    """Check also that both keep the installed packages."""
     changed, environment = own_copy
     added = changed.run("uv", "add", "--quiet", "--dev", "django-debug-toolbar", env=environment)
     assert added.returncode == 0, added.out
@@ -113,19 +113,19 @@ def test_a_package_that_production_does_not_have_is_missed(own_copy):
     tools = changed.run("ruff", "--version", env=environment)
     workflow = yaml.safe_load((changed.path / ".github/workflows/ci.yml").read_text())
     *_, sync, check = (step["run"] for step in workflow["jobs"]["checks"]["steps"] if "run" in step)
-    environment["PATH"] += f"{os.pathsep}{BIN}"  # has the uv of the workflow
+    environment["PATH"] += f"{os.pathsep}{BIN}"  # has uv, which the workflow runs
     synced = changed.run("bash", "-ec", sync, env=environment)
-    refused = changed.run("bash", "-ec", check, env=environment)
+    failed = changed.run("bash", "-ec", check, env=environment)
 
     assert not_verified.returncode == 2, not_verified.out
     assert "No module named 'debug_toolbar'" in not_verified.stdout
     assert tools.returncode == 0 and synced.returncode == 0
-    assert refused.returncode != 0 and "No module named 'debug_toolbar'" in refused.out
+    assert failed.returncode != 0 and "No module named 'debug_toolbar'" in failed.out
 
 
 @pytest.mark.exotic
-def test_a_project_folder_that_moves(own_copy):
-    """An environment that cannot be moved is made anew; then the activated one survives a move."""
+def test_environment_works_after_the_project_folder_moves(own_copy):
+    """Check that bootstrap.py replaces an environment that is not relocatable."""
     own, environment = own_copy
     python = own.python.resolve()
     shutil.rmtree(own.path / ".venv")

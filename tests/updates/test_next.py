@@ -1,4 +1,4 @@
-"""What the next Django asks for: 6.2, due in April 2027."""
+"""A site with the next version of Django: 6.2, due in April 2027."""
 
 import re
 
@@ -7,7 +7,7 @@ from support.generated import BIN
 
 pytestmark = pytest.mark.slow
 
-# As in https://github.com/django/django/pull/21519. Both trackers' clients have a middleware of it.
+# As in https://github.com/django/django/pull/21519. Middleware of both trackers' clients uses it.
 MOVED = """
 import warnings
 from django import middleware
@@ -42,7 +42,7 @@ def with_moved_mixin(django):
 
 @pytest.mark.exotic
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry"])
-def test_a_site_where_the_mixin_of_middleware_has_moved(make_own_copy, error_tracker):
+def test_site_passes_its_tests_with_moved_middleware_mixin(make_own_copy, error_tracker):
     own, environment = make_own_copy(error_tracker)
     with_moved_mixin(next(own.path.glob(".venv/lib/python3*/site-packages/django")))
 
@@ -53,8 +53,8 @@ def test_a_site_where_the_mixin_of_middleware_has_moved(make_own_copy, error_tra
 
 @pytest.mark.weekly
 @pytest.mark.parametrize("error_tracker", ["rollbar", "sentry", "none"])
-def test_a_site_with_the_next_django(make_own_copy, error_tracker, tell):
-    """With a pre-release, once there is one: its own tests, and the deployment checks."""
+def test_site_passes_tests_and_checks_with_the_next_django(make_own_copy, error_tracker, tell):
+    """Use a pre-release if there is one."""
     changed, environment = make_own_copy(error_tracker)
 
     def typed(*command):

@@ -1,6 +1,6 @@
-"""A site on each Python that bootstrap.py takes, with each tracker: the table of docs/updating.md.
+"""A site on each Python of bootstrap.py, with each tracker: the table of docs/updating.md.
 
-From pyenv or PATH, and what is not there from Debian's unstable suite, where root has debootstrap.
+A Python comes from pyenv or PATH, otherwise from Debian's unstable suite, if root has debootstrap.
 """
 
 import os
@@ -39,27 +39,27 @@ SID = Path.home() / ".cache" / "django-site-pythons" / "sid"
 
 
 class Machine:
-    """Where a Python is: this machine, or a folder that is the root of another."""
+    """The machine that has a Python: this one, or a chroot."""
 
     def __init__(self, python, root=None):
         self.python = python
         self.root = root
 
     def command(self, folder, line):
-        """Return what runs a shell's `line` in a project's folder."""
+        """Return the command that runs a shell's `line` in a project's folder."""
         chroot = ["chroot", str(self.root)] if self.root else []
         return [*chroot, "bash", "-c", f"cd {shlex.quote(str(folder))} && {line}"]
 
 
 def on_this_machine(version):
-    """Return the path of a Python of pyenv's or of PATH, or None."""
+    """Return the path of a Python of pyenv or in PATH, or None."""
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
     found = sorted(pyenv.glob(f"versions/{version}*/bin/python"))
     return found[0] if found else shutil.which(f"python{version}")
 
 
 def debian_unstable(shared):
-    """Return the root of a Debian with the newest Pythons, made once for all runs."""
+    """Return the chroot of a Debian with the newest Pythons, created once for all runs."""
     with FileLock(shared / "sid.lock"):
         if not SID.exists():
             partial = SID.with_name(f"partial-{os.getpid()}")
@@ -81,16 +81,16 @@ def machine(request, shared):
     if python:
         return Machine(python)
     if os.getuid() != 0 or not shutil.which("debootstrap"):
-        pytest.skip(f"there is no Python {version} here, and no debootstrap for root")
+        pytest.skip(f"Python {version} is not installed, and root has no debootstrap")
     machine = Machine(f"python{version}", debian_unstable(shared))
     if run(machine.command("/", f"python{version} --version"), "/").returncode != 0:
-        pytest.skip(f"Debian's unstable suite has no Python {version} any more")
+        pytest.skip(f"Debian's unstable suite no longer has Python {version}")
     return machine
 
 
 @pytest.fixture
 def folders(machine, tmp_path):
-    """Return a new folder for a project, as this machine and as the other's programs name it."""
+    """Yield the path of a new project folder on this machine, and its path in the chroot."""
     if machine.root:
         inside = Path("/srv", uuid.uuid4().hex)
         outside = machine.root / inside.relative_to("/")
@@ -101,10 +101,10 @@ def folders(machine, tmp_path):
 
 
 @pytest.mark.parametrize("error_tracker", QUESTIONS["error_tracker"])
-def test_a_site_on_each_python(
+def test_site_is_verified_released_and_served_on_each_python(
     render, machine, folders, error_tracker, environment, postgres, tmp_path, tell
 ):
-    """Set up by bootstrap.py; then its own tests, its release and web lines, and /boom/."""
+    """Run bootstrap.py, the site's own tests, its release and web lines, and request /boom/."""
     site, inside = folders
     shutil.copytree(render(error_tracker=error_tracker).project_path, site)
     path = f"{inside}/.venv/bin:{os.environ['PATH']}"
@@ -147,13 +147,13 @@ def test_a_site_on_each_python(
         tracker.wait_for(expected)
 
     assert len(tracker.items) == expected
-    told = f"verified, {tests}, released, served, {expected} of 1 error reported"
-    tell(f"Python {version}, {error_tracker}", told.replace("0 of 1 error", "no error"))
+    result = f"verified, {tests}, released, served, {expected} of 1 error reported"
+    tell(f"Python {version}, {error_tracker}", result.replace("0 of 1 error", "no error"))
 
 
 @contextmanager
 def web(command, environment):
-    """Run the web line at a port, and yield that."""
+    """Run the web line at an unused port, and yield the port."""
     port = unused_port()
     process = subprocess.Popen(
         command,

@@ -1,4 +1,4 @@
-"""The first years of a site: cruft makes it, its owner changes it, new versions come in beside."""
+"""Updates by cruft: new versions of the template are merged into sites that owners have changed."""
 
 import re
 import shutil
@@ -13,23 +13,23 @@ from support.generated import BIN, ROOT, TEMPLATE, Site, cookiecutter, copy_temp
 pytestmark = pytest.mark.slow
 
 HOME = "application/templates/application/home.html"
-# What owners do to the files that they were given: for each, some text and what takes its place.
+# Changes of owners to generated files: the file, the old text, and the new text.
 OWNERS = [
     ("project/settings.py", '    "application",\n', '    "application",\n    "blog",\n'),
     ("project/settings.py", "INSTALLED_APPS", 'GREETING = env("GREETING", default="")\n\nINSTALLED_APPS'),
     ("project/settings.py", "\nenv.refuse_problems()", "TIME_ZONE = 'Europe/Berlin'\n\nenv.refuse_problems()"),
-    (".env.example", "DEBUG=True\n", "DEBUG=True\n\n# What clients read first.\nGREETING=Hello\n"),
+    (".env.example", "DEBUG=True\n", "DEBUG=True\n\n# On the home page.\nGREETING=Hello\n"),
     (".github/workflows/ci.yml", "      - run: uv run pytest\n", "      - run: uv run pytest\n      - run: uv run mypy .\n"),
 ]  # fmt: skip
 NOTES = "\n## Team\n\nAda, who wrote it.\n"
-# As `uv add "iniconfig>=2"` and `uv add --dev "packaging>=24"` have them.
+# The changes of `uv add "iniconfig>=2"` and `uv add --dev "packaging>=24"`.
 PACKAGES = [
     ("pyproject.toml", "]\n\n[dependency-groups]", '    "iniconfig>=2",\n]\n\n[dependency-groups]'),
     ("pyproject.toml", "]\n\n[tool.uv]", '    "packaging>=24",\n]\n\n[tool.uv]'),
 ]  # fmt: skip
 DELETED = "tests/test_site.py"
-# What the next version of the template changes, some of it close to what owners do. The last three
-# are the owner's, or deleted.
+# Changes in the next version of the template, some of them next to the owner's. The last three do
+# not reach the site: two files are the owner's, and one is deleted.
 NEXT = [
     ("project/settings.py", "AXES_FAILURE_LIMIT = 10", "AXES_FAILURE_LIMIT = 9"),
     ("templates/base.html", "</main>", "</main>\n  <footer>{{ SITE_NAME }}</footer>"),
@@ -50,13 +50,13 @@ AFTER_NEXT = [
 
 
 def has_history():
-    """Return whether this working tree has the commits before its own, which a shallow clone lacks."""
+    """Return whether this working tree has its history, which a shallow clone does not have."""
     shallow = ["git", "rev-parse", "--is-shallow-repository"]
     return (ROOT / ".git").exists() and run(shallow, ROOT).stdout == "false\n"
 
 
-# By the commits below CHANGELOG.md's headings. Where a version's sites have lines that a later one
-# changes, too, if an owner did: in which files that is.
+# The versions and commits in CHANGELOG.md; and, for a version, the files in which an update has
+# conflicts because the template and the owner changed the same lines.
 VERSIONS = re.findall(
     r"^## (\S+), .+\n\nCommit `(\w{40})`$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
 )
@@ -65,10 +65,10 @@ CONFLICTS = {"2.0.0rc1": {"README.md", "pyproject.toml"}}
 
 @pytest.fixture
 def terminal(environment, tmp_path):
-    """Return a function that runs a command which has to succeed, and returns what it prints.
+    """Return a function that runs a command, checks that it succeeds, and returns its output.
 
-    Temporary files are beside what the tests make: that a folder is in theirs is how the hook
-    knows what cruft makes to compare.
+    cruft renders for comparisons in TMPDIR, and the tests' sites are elsewhere: the hook tells them
+    apart by this.
     """
     environment["TMPDIR"] = str(tmp_path / "scratch")
     (tmp_path / "scratch").mkdir()
@@ -83,7 +83,7 @@ def terminal(environment, tmp_path):
 
 @pytest.fixture
 def template(terminal, tmp_path):
-    """Return a repository whose last commit is this working tree, with the history if there is one."""
+    """Return a repository whose last commit is this working tree, with the history if it exists."""
     path = tmp_path / "template"
     start = ["clone", "-q", ROOT] if has_history() else ["init", "-q"]
     terminal(tmp_path, "git", *start, path)
@@ -97,8 +97,8 @@ def template(terminal, tmp_path):
     return path
 
 
-def as_its_owner(folder):
-    """Change a site as its owner does, but for the new app and the new package."""
+def change_as_owner(folder):
+    """Change a site as its owner does, except for the new app and the new packages."""
     edit(folder, OWNERS)
     with (folder / "README.md").open("a") as readme:
         readme.write(NOTES)
@@ -107,22 +107,20 @@ def as_its_owner(folder):
 
 
 def add_packages(terminal, folder, python):
-    """Add a package as its owner does, and one for development."""
+    """Add a package and a development package, as an owner does."""
     add = [BIN / "uv", "add", "-q", "--no-sync"]
     terminal(folder, *add, "iniconfig>=2", UV_PYTHON=str(python))
     terminal(folder, *add, "--dev", "packaging>=24", UV_PYTHON=str(python))
 
 
 def publish(terminal, template, edits):
-    """Commit a next version of the template."""
+    """Commit the next version of the template."""
     edit(template / TEMPLATE.name, edits)
     commit(terminal, template, "The next version")
 
 
-def test_a_new_version_comes_in_beside_what_the_owner_did(
-    site, terminal, template, tmp_path, environment
-):
-    # What cruft makes is what cookiecutter makes, and a file that remembers the template.
+def test_updates_keep_the_changes_of_the_owner(site, terminal, template, tmp_path, environment):
+    # cruft generates the same files as cookiecutter, and .cruft.json.
     (tmp_path / "out").mkdir()
     report = terminal(tmp_path / "out", CRUFT, "create", "--no-input", template)
     own = Site(tmp_path / "out" / "my-site")
@@ -135,23 +133,23 @@ def test_a_new_version_comes_in_beside_what_the_owner_did(
     assert contents(own) == contents(site())
     assert differs(own, terminal) == set()
 
-    # The owner's first year.
+    # The owner changes the site.
     assert own.manage("startapp", "blog", env=environment).returncode == 0
-    as_its_owner(own.path)
+    change_as_owner(own.path)
     before = (own.path / "pyproject.toml").read_text()
     add_packages(terminal, own.path, own.python)
     for _, old, new in PACKAGES:
         before = before.replace(old, new)
     assert (own.path / "pyproject.toml").read_text() == before
-    commit(terminal, own.path, "A year")
+    commit(terminal, own.path, "Change the site")
     expected = contents(own)
     kept = {name: (own.path / name).read_bytes() for name in (".env", "db.sqlite3", "uv.lock")}
     names = set(own.path.iterdir())
 
-    # The next version of the template.
+    # The template has a next version.
     publish(terminal, template, NEXT)
-    said = terminal(own.path, CRUFT, "update", "--skip-apply-ask")
-    assert said.count("Rendered only, for cruft to compare.\n") == 2 and "NOT" not in said
+    output = terminal(own.path, CRUFT, "update", "--skip-apply-ask")
+    assert output.count("Rendered only, for cruft to compare.\n") == 2 and "NOT" not in output
     assert status(own) == {
         " M .cruft.json",
         "M  .github/workflows/ci.yml",
@@ -167,7 +165,7 @@ def test_a_new_version_comes_in_beside_what_the_owner_did(
     assert {name: (own.path / name).read_bytes() for name in kept} == kept
     assert set(own.path.iterdir()) == names
 
-    # Proven again.
+    # bootstrap.py verifies the updated site.
     verified = terminal(own.path, BIN / "python", "bootstrap.py")
     assert "check --deploy: no issues (0 silenced)" in verified and "\nVerified" in verified
     assert (own.path / ".env").read_bytes() == kept[".env"]
@@ -177,7 +175,7 @@ def test_a_new_version_comes_in_beside_what_the_owner_did(
     terminal(own.path, CRUFT, "check")
     assert differs(own, terminal) == {file for file, *_ in [*OWNERS, *PACKAGES]} | {"README.md"}
 
-    # The one after it, in a colleague's clone, which knows no more than what is committed.
+    # The version after it is merged in a clone, which has only the committed files.
     clone = Site(tmp_path / "clone")
     terminal(tmp_path, "git", "clone", "-q", "--no-local", own.path, clone.path)
     publish(terminal, template, AFTER_NEXT)
@@ -188,21 +186,21 @@ def test_a_new_version_comes_in_beside_what_the_owner_did(
     assert not [line for line in status(clone) if line[0] not in " M"]
 
 
-def test_what_both_have_changed_is_marked(terminal, template, tmp_path):
+def test_lines_that_template_and_owner_changed_are_conflicts(terminal, template, tmp_path):
     own = rendered(terminal, template, tmp_path / "out")
     edit(own.path, [("project/settings.py", "AXES_FAILURE_LIMIT = 10", "AXES_FAILURE_LIMIT = 20")])
-    commit(terminal, own.path, "A year")
+    commit(terminal, own.path, "Change the site")
     publish(terminal, template, NEXT)
 
-    said = terminal(own.path, CRUFT, "update", "--skip-apply-ask")
+    output = terminal(own.path, CRUFT, "update", "--skip-apply-ask")
 
-    assert "Applied patch to 'project/settings.py' with conflicts." in said
+    assert "Applied patch to 'project/settings.py' with conflicts." in output
     assert {line for line in status(own) if "U" in line} == {"UU project/settings.py"}
     settings = (own.path / "project" / "settings.py").read_text()
     assert "LIMIT = 20\n=======\nAXES_FAILURE_LIMIT = 9\n>>>>>>> theirs\n" in settings
 
 
-def test_a_site_that_cookiecutter_made_is_linked(terminal, template, tmp_path, environment):
+def test_site_from_cookiecutter_is_linked_and_updated(terminal, template, tmp_path, environment):
     terminal(template, "git", "tag", "its-version")
     environment["COOKIECUTTER_SKIP_SETUP"] = "1"
     made = cookiecutter(tmp_path / "out", environment, "workers=4", template=template)
@@ -212,7 +210,7 @@ def test_a_site_that_cookiecutter_made_is_linked(terminal, template, tmp_path, e
     commit(terminal, own.path, "Start my-site")
     publish(terminal, template, NEXT)
 
-    # Its answers again, of which the third is not the default; and that this version is meant.
+    # The site's answers, of which the third is not the default, and a confirmation of the version.
     link = subprocess.run(
         [CRUFT, "link", template, "--checkout", "its-version"],
         cwd=own.path,
@@ -231,27 +229,29 @@ def test_a_site_that_cookiecutter_made_is_linked(terminal, template, tmp_path, e
     assert {line[3:] for line in status(own)} == changed
 
 
-def test_versions_are_recorded():
-    """And docs/updating.md names the newest."""
+def test_versions_are_recorded_and_the_newest_is_documented():
     assert VERSIONS
     command = f"cruft link https://github.com/org/template --checkout {VERSIONS[0][1]}\n"
     assert command in (ROOT / "docs" / "updating.md").read_text()
 
 
-@pytest.mark.skipif(not has_history(), reason="this is no clone, or a shallow one")
+@pytest.mark.skipif(not has_history(), reason="this is not a full clone")
 @pytest.mark.parametrize(("version", "its_commit"), VERSIONS, ids=dict(VERSIONS))
-def test_from_each_version_to_this_one(site, terminal, template, tmp_path, version, its_commit):
-    """What comes out is what is made anew, with the same changes of its owner's.
+def test_update_from_each_version_matches_a_new_site(
+    site, terminal, template, tmp_path, version, its_commit
+):
+    """Compare an updated site with a new one, in which the owner has made the same changes.
 
-    Where both changed the same lines, both are there, and bootstrap.py says where.
+    If template and owner changed the same lines, the update has both, and bootstrap.py names the
+    files.
     """
     own = rendered(terminal, template, tmp_path / "out", "--checkout", its_commit)
     new = rendered(terminal, template, tmp_path / "new")
     for folder in (own.path, new.path):
-        as_its_owner(folder)
+        change_as_owner(folder)
         add_packages(terminal, folder, site().python.resolve())
-    commit(terminal, own.path, "Some years")
-    commit(terminal, new.path, "Some years")
+    commit(terminal, own.path, "Change the site")
+    commit(terminal, new.path, "Change the site")
     skipped = tomllib.loads((own.path / "pyproject.toml").read_text())["tool"]["cruft"]["skip"]
     expected = contents(new)
     for path, text in contents(own).items():
@@ -267,8 +267,8 @@ def test_from_each_version_to_this_one(site, terminal, template, tmp_path, versi
     }
     for path in conflicts:
         assert set(expected[path].splitlines()) <= set(updated[path].splitlines()), path
-    unsettled = own.run(BIN / "python", "bootstrap.py")
+    checked = own.run(BIN / "python", "bootstrap.py")
     if conflicts:
-        assert unsettled.returncode == 2
-        assert f"conflicts in {', '.join(sorted(conflicts))}." in unsettled.stdout
+        assert checked.returncode == 2
+        assert f"conflicts in {', '.join(sorted(conflicts))}." in checked.stdout
     terminal(own.path, CRUFT, "check")
