@@ -41,12 +41,15 @@ def tool():
 def typed(fakes, tmp_path):
     """Return a function that runs all blocks of a page, and returns the calls of a program."""
     make, calls = fakes
+    folder = tmp_path / "my-site"
+    folder.mkdir()
 
     def run_blocks(page, program, *others, **options):
         path = make(program, *others, **options)
         for lead, block in blocks(page).items():
             if program in block and not lead.startswith("`."):
-                run(["bash", "-c", block], tmp_path, {"PATH": path})
+                done = run(["bash", "-ec", block], folder, {"PATH": path})
+                assert done.returncode == 0, (lead, done.out)
         return [words for name, *words in calls() if name == program]
 
     return run_blocks
@@ -62,7 +65,7 @@ def eb(tool, commands):
 
 
 def test_eb_parses_every_command(tool, typed, tell):
-    commands = typed("aws", "eb", "aws", "sed", "uv")
+    commands = typed("aws", "eb", "aws", "chmod", "sed", "uv")
 
     assert len(commands) > 5
     assert dict(zip(map(str, commands), eb(tool, commands), strict=True)) == dict.fromkeys(
