@@ -54,13 +54,13 @@ def main():
         ]
         memories = growth.memories(base, ours)
         connections = growth.connections(ours, postgres)
-        answers = growth.answers(ours)
+        responses = growth.responses(ours)
         tables += [
             table("Memory, after load", growth.MEMORY, memories),
             table("Database connections", growth.CONNECTIONS, connections),
-            table("Dynos", growth.ANSWERS, answers),
+            table("Dynos", growth.RESPONSES, responses),
         ]
-        growth.plot(memories, connections, answers, DOCS / "growth.svg")
+        growth.plot(memories, connections, responses, DOCS / "growth.svg")
     finally:
         postgres.remove()
         shutil.rmtree(folder)

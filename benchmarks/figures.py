@@ -23,13 +23,13 @@ TURNS = 7
 SECONDS = 2
 GENERATION = ["", "by hand", "ours", "ratio", "wanted"]
 REQUESTS = [
-    "", "CPU, plain", "ours", "ratio", "wanted", "in a second, plain", "ours", "ratio", "wanted",
+    "", "CPU, plain", "ours", "ratio", "wanted", "per second, plain", "ours", "ratio", "wanted",
 ]  # fmt: skip
-WAITING = ["", "in a second, plain", "ours", "ratio", "wanted"]
+WAITING = ["", "per second, plain", "ours", "ratio", "wanted"]
 START = ["", "plain", "ours", "ratio", "wanted"]
 IMPORTS = ["packages", "plain", "ours"]
 BALANCE = ["run", "busiest worker's share of CPU, 16 kept connections", "wanted"]
-LOADS = ["idle", "after empty answers", "after pages and logins"]
+LOADS = ["idle", "after empty responses", "after pages and logins"]
 # Packages that are imported for the tracker.
 OF_TRACKER = {"rollbar", "requests", "urllib3", "certifi", "charset_normalizer", "idna", "six"}
 
@@ -102,7 +102,7 @@ def generation(folder, python):
 
     hand, mine, ratio = take_turns(by_hand, ours)
     yield [
-        "from answers to a proven site",
+        "from answers to a verified site",
         f"{hand:.1f} s",
         f"{mine:.1f} s",
         f"{ratio:.2f}",
@@ -129,12 +129,12 @@ def requests(base, static, ours, none):
         with_static, without = start(static), start(none)
         tracked = start(ours, **tracker.variables)
         for name, first, first_path, second, path, cpu_bound, rate_bound in (
-            ("an empty answer", plain, "/empty/", mine, "/empty/", "≤ 1.20", ""),
+            ("an empty response", plain, "/empty/", mine, "/empty/", "≤ 1.20", ""),
             ("the same, access log on", plain_logged, "/empty/", mine_logged, "/empty/", "", ""),
             ("a page with one query", plain, "/page/", mine, "/page/", "≤ 0.60", "≥ 5.00"),
             ("the admin's login", plain, "/admin/login/", mine, "/admin/login/", "", ""),
             ("a static file, WhiteNoise in both", with_static, hashed(static), mine, hashed(ours), "", "≥ 1.00"),
-            ("an error, tracker hanging; none in plain's place", without, "/failing/", tracked, "/failing/", "≤ 2.00", ""),
+            ("an error with a hanging tracker (plain has no tracker)", without, "/failing/", tracked, "/failing/", "≤ 2.00", ""),
         ):  # fmt: skip
             load(first, first_path, 1)  # warm
             load(second, path, 1)
@@ -159,8 +159,8 @@ def waiting(base, ours):
         yield [*row, "≥ 3.50"]
         with slow_clients(plain.port), slow_clients(mine.port):
             first, second = rate(plain), rate(mine)
-        row = ["the same, beside two clients that send a form byte by byte"]
-        yield [*row, f"{first:.0f}", f"{second:.0f}", "", "ours go on"]
+        row = ["the same, with two clients that send a form byte by byte"]
+        yield [*row, f"{first:.0f}", f"{second:.0f}", "", "ours responds"]
 
 
 @contextmanager
@@ -196,13 +196,13 @@ def start(base, ours, none):
 
     for name, site, bound in (("ours", ours, "≤ 1.80"), ("ours without tracker", none, "")):
         plain, mine, ratio = take_turns(lambda: boot(base), lambda site=site: boot(site))
-        yield [f"first answer, {name}", f"{plain:.2f} s", f"{mine:.2f} s", f"{ratio:.2f}", bound]
+        yield [f"first response, {name}", f"{plain:.2f} s", f"{mine:.2f} s", f"{ratio:.2f}", bound]
     for workers, bound in ((2, "≤ 0.85"), (4, "≤ 0.60")):
         for when, plain, mine in zip(
             LOADS, memory(base, workers), memory(ours, workers), strict=True
         ):
             name = f"memory, {workers} workers, {when}"
-            wanted = bound if when == "after empty answers" else ""
+            wanted = bound if when == "after empty responses" else ""
             yield [name, f"{plain:.0f} MiB", f"{mine:.0f} MiB", f"{mine / plain:.2f}", wanted]
 
 

@@ -16,7 +16,7 @@ THREADS = 4  # as in gunicorn.conf.py
 ESSENTIAL_0 = 20  # connections that the smallest Heroku Postgres allows
 MEMORY = ["workers", "plain, MiB", "ours, MiB"]
 CONNECTIONS = ["dynos", "workers", "threads", "connections"]
-ANSWERS = ["dynos", "answers in a second"]
+RESPONSES = ["dynos", "responses per second"]
 
 
 def memories(base, ours):
@@ -40,7 +40,7 @@ def connections(ours, postgres):
     return rows
 
 
-def answers(ours):
+def responses(ours):
     """Measure the rate of a page that waits for the database, behind the router, by dynos."""
     rows = []
     for dynos in (1, 2, 3):
@@ -52,7 +52,7 @@ def answers(ours):
     return rows
 
 
-def plot(memories, connections, answers, path):
+def plot(memories, connections, responses, path):
     """Plot the three results as an SVG, which is the same for the same numbers."""
     matplotlib.rcParams |= {"svg.hashsalt": "growth", "font.size": 9, "axes.spines.top": False,
                             "axes.spines.right": False}  # fmt: skip
@@ -72,6 +72,6 @@ def plot(memories, connections, answers, path):
     )
     axes[1].set(title="Database connections", xlabel="dynos × workers × threads")
     axes[1].tick_params("x", rotation=30)
-    axes[2].plot(*zip(*answers, strict=True), "o-", color="#0b6b4f")
-    axes[2].set(title="Answers in a second, 0.1 s each", xlabel="dynos", xticks=[1, 2, 3], ylim=0)
+    axes[2].plot(*zip(*responses, strict=True), "o-", color="#0b6b4f")
+    axes[2].set(title="Responses per second, 0.1 s each", xlabel="dynos", xticks=[1, 2, 3], ylim=0)
     figure.savefig(path, metadata={"Date": None})
