@@ -79,6 +79,27 @@ def test_commands_after_the_first_deploy_succeed(own_copy, osv):
     assert "Found 1 test" in typed("python -W error manage.py test blog")
 
 
+def test_first_push_for_ci(site, tmp_path):
+    """Run the commands of “run CI”, with a bare repository in the place of GitHub's."""
+    readme = (site().path / "README.md").read_text()
+    commands = re.findall("`(git .+?)`", re.search(r"^\| run CI \|(.+)$", readme, re.MULTILINE)[1])
+    github, clone = tmp_path / "github.git", tmp_path / "clone"
+    run(["git", "init", "--quiet", "--bare", "-b", "main", github], tmp_path)
+    run(["git", "clone", "--quiet", "--origin", "source", site().path, clone], tmp_path)
+    environment = os.environ | {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{github}.insteadOf",
+        "GIT_CONFIG_VALUE_0": commands[0].split()[-1],
+    }
+
+    for command in commands:
+        done = run(command.split(), clone, environment)
+        assert done.returncode == 0, done.out
+
+    workflow = run(["git", "show", "main:.github/workflows/ci.yml"], github).stdout
+    assert workflow == (site().path / ".github/workflows/ci.yml").read_text()
+
+
 def test_ci_passes_and_fails_with_an_unsafe_setting(site, make_copy, environment, postgres):
     """Run the workflow's commands, with a real Postgres and the Python of .python-version.
 
