@@ -19,7 +19,7 @@ test: .venv/installed .venv/browser
 test-all: MARKS = not weekly
 test-all: .venv/platforms test
 
-# Tests Django's pre-release and the newest cruft. The next make creates .venv again.
+# Tests Django's pre-release and the newest cruft. The next make installs the pinned versions again.
 test-next: .venv/installed
 	rm .venv/installed
 	.venv/bin/pip install --quiet --upgrade cookiecutter cruft

@@ -47,7 +47,7 @@ def good_slug(typed):
 def slug_problem(slug):
     """Return what is wrong with the name of a folder and a Heroku app, or None."""
     if not re.fullmatch(SLUG, slug):
-        return "is not 3 to 30 of a-z, 0-9 and -, from a letter to a letter or digit"
+        return "needs 3 to 30 of a-z, 0-9 and -, with a letter first and no - last"
     if slug in ANSWERS["_dependencies"]:
         return "is the name of a package that the site depends on"
     return None

@@ -25,6 +25,7 @@ from support.platforms import (
     builder,
     check_address,
     check_http_goes_to_https,
+    check_own_tests,
     check_pages,
     check_release,
     clone,
@@ -104,7 +105,8 @@ def test_fly_release_and_client_address(cloned, postgres):
 
 
 def test_app_platform_release_and_client_address(cloned, postgres):
-    put(cloned, "app-platform", "identity/lockout.py")
+    put(cloned, "app-platform", "project/settings.py")
+    check_own_tests(cloned, cloned)
     spec = yaml.safe_load(block("app-platform", "`.do/app.yaml`"))
     values = {it["key"]: it["value"] for it in spec["envs"]}
     assert values["DATABASE_URL"] == f"${{{spec['databases'][0]['name']}.DATABASE_URL}}"
@@ -225,8 +227,8 @@ def test_pythonanywhere_deploys_and_serves(site, serve, free_port, tmp_path):
     home = tmp_path / "home" / "you"
     home.mkdir(parents=True)
     source = clone(site(), tmp_path / "source")
-    for path in ("project/settings.py", "identity/lockout.py"):
-        put(source, "pythonanywhere", path)
+    put(source, "pythonanywhere", "project/settings.py")
+    check_own_tests(source, site())
     source.add_settings(QUICK_STATIC_FILES, QUICK_PASSWORDS)
     source.commit("PythonAnywhere")
     build = builder(site())

@@ -24,10 +24,12 @@ from support.platforms import (
     certificate,
     check_http_goes_to_https,
     check_limit,
+    check_own_tests,
     check_pages,
     clone,
     nginx,
     page,
+    put,
 )
 
 slow = pytest.mark.slow
@@ -126,9 +128,8 @@ def test_railway_builds_releases_and_serves(site, postgres, serve, free_port, tm
     health = config["deploy"].pop("healthcheckPath")
     build_line = config["build"].pop("buildCommand")
     assert config == {"build": {}, "deploy": {}}
-    lockout = "identity/lockout.py"
-    with (app.path / lockout).open("a") as opened:
-        opened.write(block("railway", f"`{lockout}`, at its end"))
+    put(app, "railway", "project/settings.py")
+    check_own_tests(app, generated)
 
     line = re.search(
         "^railway variable set (.+)$", block("railway", "Untested, locally"), re.MULTILINE

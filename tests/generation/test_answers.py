@@ -225,7 +225,9 @@ def test_all_problems_are_reported_with_a_command_that_asks_again(
     rejected = cookiecutter(tmp_path / "out", environment, *answers)
 
     assert rejected.returncode == 1
-    assert "project_slug is not" in rejected.stdout and "workers is neither" in rejected.stdout
+    assert (
+        "project_slug needs 3 to 30" in rejected.stdout and "workers is neither" in rejected.stdout
+    )
     assert not any((tmp_path / "out").rglob("*"))
     (command,) = re.findall(f"^  ({program} .+)$", rejected.stdout, re.MULTILINE)
     skip = environment | {"COOKIECUTTER_SKIP_SETUP": "1"}

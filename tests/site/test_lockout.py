@@ -105,6 +105,9 @@ ADDRESS = """
             assert self.log_in("right", "grace") == 302
             assert self.guess(60) == [200] * 49 + [429] * 11
             self.wait(days=31)
+            assert self.guess(60) == [200] * 49 + [429] * 11
+            assert self.log_in("right") == 429, "ada's login was more than 30 days ago"
+            self.wait(minutes=16)
             assert self.log_in("right", "mallory") == 302
         kept = set(AccessLog.objects.values_list("username", flat=True))
         assert kept == {"mallory"}, "an old login was not deleted"

@@ -130,12 +130,24 @@ def put(site, name, *paths):
         place = site.path / path
         place.parent.mkdir(parents=True, exist_ok=True)
         text = block(name, f"`{path}`")
-        if path == "identity/lockout.py":
-            text = place.read_text() + text
         if path == "project/settings.py":
-            text = place.read_text().replace("SILENCED_SYSTEM_CHECKS = []\n", text)
+            names = "|".join(re.findall(r"^(\w+) = ", text, re.MULTILINE))
+            settings, count = re.subn(rf"(?m)^({names}) = .+\n", "", place.read_text())
+            assert count == names.count("|") + 1, names
+            end = "\nenv.refuse_problems()"
+            text = settings.replace(end, f"\n{text}{end}")
         place.write_text(text)
         place.chmod(0o755)
+
+
+def check_own_tests(changed, site):
+    """Check that a changed Site passes its linter and tests, with the packages of `site`."""
+    linted = run([BIN / "ruff", "check", "."], changed.path)
+    assert linted.returncode == 0, linted.out
+    (changed.path / ".env").write_text((site.path / ".env.example").read_text())
+    tested = changed.run(site.python, "manage.py", "test", "tests.test_site")
+    assert tested.returncode == 0, tested.out
+    (changed.path / ".env").unlink()
 
 
 def check_release(site, words, variables):

@@ -36,7 +36,8 @@ class Handler(AxesDatabaseHandler):
         recent = attempts.filter(attempt_time__gt=get_cool_off_threshold(request))
         of_address = recent.aggregate(total=Sum("failures_since_start"))["total"] or 0
         name = username(request, credentials)
-        logins = AccessLog.objects.filter(username=name, ip_address=address)
+        since = timezone.now() - timedelta(days=30)
+        logins = AccessLog.objects.filter(username=name, ip_address=address, attempt_time__gt=since)
         if of_address < settings.ADDRESS_FAILURE_LIMIT or logins.exists():
             return failures
         return max(failures, settings.AXES_FAILURE_LIMIT)
@@ -66,8 +67,8 @@ def client_address(request):
 
 
 def forwarded_address(request):
-    """Return the client's address from X-Forwarded-For, or None."""
-    entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    """Return the client's address from ADDRESS_HEADER, or None."""
+    entries = request.META.get(settings.ADDRESS_HEADER, "").split(",")
     # Each proxy appends the address that it sees. The entries before may be forged.
     return normalize_address(entries[-max(1, settings.PROXY_COUNT) :][0])
 

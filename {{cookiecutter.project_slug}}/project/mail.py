@@ -6,7 +6,7 @@ from project.environment import ENCODING, Problem, has_unencoded_password
 
 
 class UnsetBackend(BaseEmailBackend):
-    """The mailer of a site without EMAIL_URL: it says so, instead of pretending to send."""
+    """The mailer of a site without EMAIL_URL: raises an error that says so."""
 
     def send_messages(self, email_messages):
         raise RuntimeError(
@@ -16,7 +16,7 @@ class UnsetBackend(BaseEmailBackend):
 
 
 class ConsoleBackend(console.EmailBackend):
-    """Prints mail as it is read. Django's prints it as it is sent, with long links cut in two."""
+    """Prints the text of mail. Django's backend prints it encoded, with long links cut in two."""
 
     def write_message(self, message):
         head = f"From: {message.from_email}\nTo: {', '.join(message.to)}\n"

@@ -38,7 +38,7 @@ def log_stream_errors(request, content):
 
 
 def health(get_response):
-    """Respond to /healthz, and to /readyz if the database does, by http and for any host."""
+    """Respond to /healthz and /readyz over http, for any host. /readyz queries the database."""
 
     def middleware(request):
         if request.path not in ("/healthz", "/readyz"):

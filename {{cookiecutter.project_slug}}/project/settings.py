@@ -14,7 +14,7 @@ from project.mail import mailer
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
-# If the platform sets the variables, a stray .env adds none.
+# If the platform sets the variables, a stray .env is not read.
 if "SECRET_KEY" not in os.environ:
     env.read_env(BASE_DIR / ".env")
 
@@ -102,8 +102,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Login rate limiting, by name and address, and by address. Off in tests: client.login() has no
-# request.
+# Login rate limiting, by name and address, and by address. Off in tests, which send no request.
 AXES_ENABLED = "pytest" not in sys.modules and sys.argv[1:2] != ["test"]
 AXES_FAILURE_LIMIT = 10
 ADDRESS_FAILURE_LIMIT = 50
@@ -151,6 +150,8 @@ SERVER_EMAIL = env("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
 # The number of proxies in front, with the platform's router. 0: not known; then failed logins are
 # not counted by address alone, which may be a proxy's.
 PROXY_COUNT = env.int("PROXY_COUNT", default={{ cookiecutter.__proxy_count }})
+# The header in which the last of them sends the client's address.
+ADDRESS_HEADER = "HTTP_X_FORWARDED_FOR"
 
 # https only. Heroku's router terminates TLS, and sets X-Forwarded-Proto.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -209,7 +210,7 @@ LOGGING = {
     "loggers": {
         # Without Django's own handlers, one of which mails errors.
         "django": {"handlers": [], "propagate": True},
-        # Robots that request the IP address.
+        # From bots that request the IP address.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"filters": [logs.without_csp_reports]},
         "axes": {"level": "WARNING"},
@@ -238,7 +239,7 @@ LOGGING["root"]["handlers"].append("error_tracking")
 LOGGING["loggers"]["rollbar"] = {"level": "WARNING", "filters": [error_tracking.in_one_line]}
 ERROR_TRACKING = error_tracking.status(ROLLBAR)
 ERROR_TRACKING_FULL_TEXT = False  # True: with what exceptions quote, such as rows of the database
-{% elif cookiecutter.error_tracker == "sentry" %}# Errors go to Sentry, where it has a DSN.
+{% elif cookiecutter.error_tracker == "sentry" %}# Errors go to Sentry, if SENTRY_DSN is set.
 ENVIRONMENT = "review" if "HEROKU_PR_NUMBER" in os.environ else "production"
 SENTRY_ENABLED = env.bool("SENTRY_ENABLED", default=True)
 SENTRY_DSN = env("SENTRY_DSN", cast=error_tracking.dsn, default="")

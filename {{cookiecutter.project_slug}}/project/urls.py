@@ -26,7 +26,7 @@ urlpatterns = [
 ]
 
 if settings.DEBUG:
-    # Without a policy, which stops a browser's own page for an image.
+    # Without a CSP, which would block the style of the page that browsers show for an image.
     media = csp_override({})(login_not_required(serve))
     urlpatterns += [
         path("csp-report/", views.csp_report),

@@ -23,7 +23,7 @@ def clean_content_type(content_type):
 
 
 def prepare_requests(application):
-    """Give requests an ID, and the length of a chunked body, which Django takes for an empty one."""
+    """Give requests an ID, and chunked bodies a length: without it, Django reads an empty body."""
 
     def prepare(environ, start_response):
         environ["HTTP_X_REQUEST_ID"] = logs.set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
@@ -43,4 +43,4 @@ def prepare_requests(application):
 application = prepare_requests(get_wsgi_application())
 logs.logger.info("Error tracking is %s", settings.ERROR_TRACKING)
 if "runserver" in sys.argv and not settings.DEBUG:
-    logs.logger.warning("DEBUG is off: .env has no DEBUG=True, or a shell variable overrides it")
+    logs.logger.warning("DEBUG is off: not on in .env, or the shell sets DEBUG or SECRET_KEY")

@@ -54,8 +54,8 @@ class PageTests(TestCase):
 class LockoutTests(TestCase):
     def log_in(self, name="ada@example.com", password="wrong", address="192.0.2.1"):
         form = {"username": name, "password": password}
-        headers = {"x-forwarded-for": address}
-        return self.client.post(resolve_url("admin:login"), form, headers=headers)
+        header = {settings.ADDRESS_HEADER: address}
+        return self.client.post(resolve_url("admin:login"), form, **header)
 
     def test_ten_failures_lock_out_a_name_from_an_address(self):
         make_user(password="right", is_staff=True)

@@ -45,7 +45,7 @@ def check_migrations(app_configs, **kwargs):
         changed = {str(error)}
     if changed:
         message = f"Models differ from their migrations: {', '.join(sorted(changed))}"
-        yield Error(message, "python manage.py makemigrations NAME, and commit.", id="deploy.E014")
+        yield Error(message, "python manage.py makemigrations NAME; commit all.", id="deploy.E014")
 
 
 def apps_with_changes():
@@ -107,7 +107,7 @@ def check_mail(app_configs, **kwargs):
     is_encrypted = options.get("use_tls") or options.get("use_ssl")
     if options["host"] not in LOCAL_HOSTS and not is_encrypted:
         message = "EMAIL_URL names a host without TLS: the password and mail are sent unencrypted."
-        hint = "Write smtp+tls:// (port 587) or smtp+ssl:// (port 465) for smtp://."
+        hint = "Replace smtp:// with smtp+tls:// (port 587) or smtp+ssl:// (port 465)."
         yield Warning(message, hint, id="deploy.W024")
 
 

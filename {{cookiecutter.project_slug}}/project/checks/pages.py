@@ -37,7 +37,7 @@ def check_static_files(app_configs, **kwargs):
         yield Error(message, hint, id="deploy.E007")
     # Only where the site will run, such as Heroku's release phase, are they collected by now.
     elif "DYNO" in os.environ and not storage().hashed_files:
-        hint = "heroku config:unset DISABLE_COLLECTSTATIC, then deploy again."
+        hint = "heroku config:unset DISABLE_COLLECTSTATIC; git commit --allow-empty, and push."
         yield Error("No static files are collected: pages fail with a 500.", hint, id="deploy.E022")
     folders = [folder for _, folder in FileSystemFinder().locations]
     folders += [settings.STATIC_ROOT, getattr(settings, "WHITENOISE_ROOT", None)]

@@ -105,7 +105,7 @@ def check_csp(app_configs, **kwargs):
         yield Error(message, hint, id="deploy.E008")
     elif found or not policy.keys() & {"script-src", "default-src"}:
         sources = ", ".join(sorted(found)) or "no script-src"
-        hint = "Name the hosts of scripts; inline ones take a nonce. For one page: csp_override."
+        hint = "List script hosts in script-src; inline ones take a nonce. One page: csp_override."
         yield Error(f"SECURE_CSP allows any script: {sources}", hint, id="deploy.E031")
 
 
@@ -113,14 +113,14 @@ def check_csp(app_configs, **kwargs):
 def check_login(app_configs, **kwargs):
     if not limits_logins():
         message = "Login rate limiting is off or too weak: anyone can guess passwords."
-        hint = "Restore axes, AUTHENTICATION_BACKENDS and the AXES_ lines in project/settings.py."
+        hint = "Restore axes, AUTHENTICATION_BACKENDS, the AXES_ lines and ADDRESS_FAILURE_LIMIT."
         yield Error(message, hint, id="deploy.E028")
     hasher = hashers.get_hashers()[0]
     stock = next((it for it in SLOW_HASHERS if isinstance(hasher, it)), None)
     efforts = ("iterations", "rounds", "time_cost", "memory_cost", "work_factor")
     if not stock or any(getattr(hasher, it, 0) < getattr(stock, it, 0) for it in efforts):
         message = "Passwords are hashed so quickly that a leaked database reveals them."
-        yield Error(message, "Remove PASSWORD_HASHERS, or begin with a slow one.", id="deploy.E029")
+        yield Error(message, "Remove PASSWORD_HASHERS, or put a slow one first.", id="deploy.E029")
     if not settings.AUTH_PASSWORD_VALIDATORS:
         message = "Any password is accepted, such as 1: AUTH_PASSWORD_VALIDATORS is empty."
         yield Error(message, "Restore it in project/settings.py.", id="deploy.E030")
