@@ -27,7 +27,8 @@ def prepare_requests(application):
 
     def prepare(environ, start_response):
         environ["HTTP_X_REQUEST_ID"] = logs.set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        environ["CONTENT_TYPE"] = clean_content_type(environ.get("CONTENT_TYPE", ""))
+        if environ.get("CONTENT_TYPE"):
+            environ["CONTENT_TYPE"] = clean_content_type(environ["CONTENT_TYPE"])
         if "HTTP_TRANSFER_ENCODING" in environ:
             left = settings.MAX_BODY_SIZE + 1  # that many are rejected by body_limit
             body = SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
