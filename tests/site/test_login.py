@@ -19,7 +19,7 @@ class PasswordTests(TestCase):
         self.assertContains(self.client.get("/accounts/password_change/"), "old_password")
         self.client.post("/accounts/password_reset/", {"email": "ada@example.com"})
         assert "/accounts/reset/" in mail.outbox[0].body
-        self.client.post("/accounts/logout/")
+        self.assertRedirects(self.client.post("/accounts/logout/"), "/")
         self.assertContains(self.client.get("/accounts/login/"), "<h1>Log in</h1>")
 """
 
@@ -31,7 +31,8 @@ def test_readme_line_lets_users_change_and_reset_passwords(site, make_copy, loca
         1
     ]
     file, line, anchor = re.findall("`([^`]+)`", row)
-    own.replace(file, f"{anchor}\n", f"{anchor}\n    {line}\n")
+    (above,) = re.findall(f".*{anchor}.*\n", (own.path / file).read_text())
+    own.replace(file, above, f"{above}    {line}\n")
     (own.path / "tests" / "test_passwords.py").write_text(PASSWORDS)
 
     tested = own.run(
