@@ -137,6 +137,12 @@ def test_number_of_files_and_lines_is_limited(project):
     assert sum(text.count("\n") for _, text in texts(project)) <= 2840
 
 
+def test_pages_count_the_files_of_the_first_commit():
+    count = len(files_with("rollbar") | {"uv.lock"})
+    assert f"\n| files to commit | {count} | " in (ROOT / "README.md").read_text()
+    assert f"| {count}; 2,840 at most |" in (ROOT / "docs" / "comparison.md").read_text()
+
+
 def test_python_versions_agree():
     hook = (TEMPLATE / "bootstrap.py").read_text()
     workflow = (TEMPLATE / ".github" / "workflows" / "ci.yml").read_text()
